@@ -1,0 +1,84 @@
+"""From a name to the thing: a room is a folder, a thing is a file named after itself. Nothing is registered by hand."""
+
+import ast
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from robustsuite.errors import UsageError
+
+ROOMS = ("corruptions", "attacks", "datasets", "models", "metrics", "summaries", "recalibration")
+
+
+@cache
+def names(room: str) -> tuple[str, ...]:
+    """Everything in a room, sorted, found by listing files; nothing is imported."""
+    folder = Path(__file__).parent / room
+    return tuple(sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_")))
+
+
+def did_you_mean(name: str, known: "tuple[str, ...] | list[str]") -> str:
+    """The end of an error sentence: the nearest known name, or all of them."""
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def module(room: str, name: str) -> ModuleType:
+    """The module `robustsuite.<room>.<name>`, imported now. Raises `UsageError` for a name that the room does not hold."""
+    if name not in names(room):
+        raise UsageError(f"unknown {_singular(room)} {name!r}; {did_you_mean(name, names(room))}")
+    return import_module(f"robustsuite.{room}.{name}")
+
+
+def find(room: str, name: str) -> Callable[..., Any]:
+    """The function that a file of the room is named after. Raises `UsageError` for a name that the room does not hold."""
+    return getattr(module(room, name), name)
+
+
+def signature(room: str, name: str, function: str, skip: int) -> dict[str, Any]:
+    """The optional arguments of a function and their default values, read from the file without importing it.
+
+    `skip` leaves out the leading arguments that the role prescribes. Defaults are literals.
+    """
+    node = _function(room, name, function)
+    arguments = node.args.args[skip:]
+    return {argument.arg: ast.literal_eval(default) for argument, default in zip(arguments, node.args.defaults, strict=True)}
+
+
+def required(room: str, name: str, function: str) -> set[str]:
+    """The arguments of a function that have no default, read from the file without importing it."""
+    node = _function(room, name, function)
+    return {argument.arg for argument in node.args.args[: len(node.args.args) - len(node.args.defaults)]}
+
+
+def constant(room: str, name: str, constant: str) -> Any:
+    """A module's literal constant, read from the file without importing it."""
+    for node in _tree(room, name).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == constant:
+            return ast.literal_eval(node.value)
+    raise LookupError(f"{room}/{name}.py holds no constant {constant}")
+
+
+def _tree(room: str, name: str) -> ast.Module:
+    return ast.parse((Path(__file__).parent / room / f"{name}.py").read_text(encoding="utf-8"))
+
+
+def _function(room: str, name: str, function: str) -> ast.FunctionDef:
+    for node in _tree(room, name).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return node
+    raise LookupError(f"{room}/{name}.py holds no function {function}")
+
+
+def describe(room: str, name: str) -> str:
+    """The first line of the file's docstring, read without importing it."""
+    text = ast.get_docstring(_tree(room, name)) or ""
+    return text.split("\n")[0]
+
+
+def _singular(room: str) -> str:
+    return {"summaries": "summary", "recalibration": "recalibration"}.get(room, room.removesuffix("s"))

@@ -1,0 +1,162 @@
+"""What is kept of every image a model was shown: enough for every metric, a few dozen bytes, no logits. No torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from robustsuite.records import Condition
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A model's answers to `images` images, one row each. All logarithms are natural.
+
+    Attributes:
+        labels: int64 `[images]`, the true classes.
+        top_classes: int16 or int32 `[images, kept]`, the most probable classes, the best first; ties go to the lower class.
+        top_log_probabilities: float32 `[images, kept]`, their log-probabilities.
+        label_log_probability: float32 `[images]`, the log-probability of the true class.
+        label_rank: int16 or int32 `[images]`, 0 where the true class is the prediction.
+        log_sum_exp: float32 `[images]`, of the logits as the model gave them (adding it to a log-probability gives the logit).
+        sum_of_squares: float32 `[images]`, of all probabilities (what the Brier score needs of the classes not kept).
+    """
+
+    labels: np.ndarray
+    top_classes: np.ndarray
+    top_log_probabilities: np.ndarray
+    label_log_probability: np.ndarray
+    label_rank: np.ndarray
+    log_sum_exp: np.ndarray
+    sum_of_squares: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """The predicted class, `[images]`."""
+        return self.top_classes[:, 0]
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether the prediction is the label, bool `[images]`."""
+        return self.top_classes[:, 0] == self.labels
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the prediction, float64 `[images]` in (0, 1]."""
+        return np.exp(self.top_log_probabilities[:, 0].astype(np.float64))
+
+    def take(self, rows: np.ndarray) -> "Predictions":
+        """The chosen rows (numbers, possibly repeated, or a mask), as for a bootstrap or a subgroup."""
+        return Predictions(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+    @staticmethod
+    def join(parts: Sequence["Predictions"]) -> "Predictions":
+        """Rows of several parts, one after the other."""
+        return Predictions(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Predictions)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the judged images of one condition on one model, as far as they have been shown.
+
+    Attributes:
+        model: the model's alias.
+        condition: what it was shown.
+        rows: int64 `[images]`, the numbers of the images in the data set, ascending.
+        predictions: aligned with `rows`.
+        recalibrated: the predictions after each fitted recalibration, by its name, aligned with `rows`.
+        expected: how many judged images the data set has; fewer rows mean that the run was cut short.
+        distance: float32 `[images]`, the perturbation's size in the threat model's norm; attacks only.
+        passes: forwards and backwards that an attack spent on these images, re-checks included.
+        error: why the condition could not be evaluated; empty where it could.
+    """
+
+    model: str
+    condition: Condition
+    rows: np.ndarray
+    predictions: Predictions | None
+    expected: int
+    recalibrated: Mapping[str, Predictions] = field(default_factory=dict)
+    distance: np.ndarray | None = None
+    passes: Mapping[str, int] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every judged image has been shown."""
+        return not self.error and len(self.rows) == self.expected
+
+    @staticmethod
+    def join(parts: Sequence["Outcome"]) -> "Outcome":
+        """The parts of one outcome as one, by ascending row; an error of any part is the error of the whole."""
+        first = parts[0]
+        error = next((part.error for part in parts if part.error), "")
+        parts = [part for part in parts if len(part.rows)]
+        if error or not parts:
+            return Outcome(first.model, first.condition, np.zeros(0, np.int64), None, first.expected, error=error)
+        rows = np.concatenate([part.rows for part in parts])
+        order = np.argsort(rows)
+        distances = [part.distance for part in parts if part.distance is not None]
+        return Outcome(
+            model=first.model,
+            condition=first.condition,
+            rows=rows[order],
+            predictions=Predictions.join([part.predictions for part in parts if part.predictions]).take(order),
+            expected=first.expected,
+            recalibrated={
+                name: Predictions.join([part.recalibrated[name] for part in parts]).take(order) for name in parts[0].recalibrated
+            },
+            distance=np.concatenate(distances)[order] if distances else None,
+            passes={name: sum(part.passes[name] for part in parts) for name in parts[0].passes},
+        )
+
+
+@dataclass(frozen=True)
+class CalibrationLogits:
+    """What a model said of calibration images, shown clean: the only full logits that are kept.
+
+    `rows` int64 `[images]`, `labels` int64 `[images]`, `logits` float32 `[images, classes]`.
+    """
+
+    model: str
+    dataset: str
+    rows: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+
+    @staticmethod
+    def join(parts: Sequence["CalibrationLogits"]) -> "CalibrationLogits":
+        """The parts of one model and data set as one, by ascending row."""
+        rows = np.concatenate([part.rows for part in parts])
+        order = np.argsort(rows)
+        columns = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("labels", "logits"))
+        return CalibrationLogits(parts[0].model, parts[0].dataset, rows[order], *columns)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a model was shown it: uint8 `[3, height, width]`. `model` is empty where every model saw the same."""
+
+    row: int
+    condition: Condition
+    pixels: np.ndarray
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one step of a run found out: parts of outcomes, about the same few images.
+
+    `notes` are sentences for the reader of the report; `facts` go into its provenance.
+    """
+
+    dataset: str
+    images: int
+    outcomes: tuple[Outcome, ...] = ()
+    calibration: tuple[CalibrationLogits, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)

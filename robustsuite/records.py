@@ -1,0 +1,354 @@
+"""What things are: the frozen records that travel along the line from a suite file to a report. No torch, no behaviour."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from PIL.Image import Image
+
+Norm = Literal["linf", "l2", "l1", "l0"]
+Status = Literal["passed", "failed", "inconclusive", "error"]
+Split = Literal["judged", "calibration"]
+
+
+# ---------------------------------------------------------------------------------------------- what a model is shown
+
+
+@dataclass(frozen=True)
+class ThreatModel:
+    """What an attacker may do: move an image by at most `epsilon` in `norm`, on the [0, 1] scale.
+
+    `epsilon` is exact (`Fraction("8/255")`), so that two suites that write it differently mean the same condition.
+    """
+
+    norm: Norm
+    epsilon: Fraction
+
+    def __str__(self) -> str:
+        """Norm and radius, as in `linf 8/255` or `l2 0.5`."""
+        levels = self.epsilon * 255
+        if self.norm == "linf" and levels.denominator == 1:
+            return f"linf {levels.numerator}/255"
+        return f"{self.norm} {float(self.epsilon):g}"
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """A common corruption at one of the five severities of Hendrycks & Dietterich (2019)."""
+
+    corruption: str
+    severity: int
+
+    def __str__(self) -> str:
+        """Name and severity, as in `fog-3`."""
+        return f"{self.corruption}-{self.severity}"
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """An adversarial attack within a threat model. `options` are the attack's own keyword arguments, sorted by name."""
+
+    attack: str
+    threat: ThreatModel
+    options: tuple[tuple[str, int | float | bool | str], ...] = ()
+
+    def __str__(self) -> str:
+        """Attack, threat model and options, as in `pgd linf 8/255 steps=20`."""
+        return " ".join([self.attack, str(self.threat), *(f"{name}={value}" for name, value in self.options)])
+
+
+Perturbation = Corrupted | Attacked | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a model is shown: the judged images of a data set, as they are (`None`), corrupted or attacked."""
+
+    dataset: str
+    perturbation: Perturbation = None
+
+    def __str__(self) -> str:
+        """`data set/perturbation`, as in `digits/fog-3`; unique within a suite, and stable: it names stored results."""
+        return f"{self.dataset}/{self.perturbation or 'clean'}"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a decoded photo becomes the pixels that the benchmark (or the model) defines, before any perturbation.
+
+    In this order, each step left out when `None`: the central square of `central_fraction` of the shorter side; a resize
+    of the shorter side to `resize` pixels; the central `crop` x `crop` pixels. `interpolation` is Pillow's, antialiased.
+    All steps `None` shows the images as they are stored.
+    """
+
+    central_fraction: float | None = None
+    resize: int | None = None
+    crop: int | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+    def __str__(self) -> str:
+        """The steps in words, for reports."""
+        steps = [
+            *([f"central {self.central_fraction:g}"] if self.central_fraction else []),
+            *([f"resize {self.resize} {self.interpolation}"] if self.resize else []),
+            *([f"crop {self.crop}"] if self.crop else []),
+        ]
+        return ", ".join(steps) or "as stored"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images that can be read one at a time, in a fixed order, with their labels.
+
+    Attributes:
+        name: the catalog's name of the data set.
+        ids: one stable, unique name per image (a path relative to the folder); noise and splits are keyed by it.
+        labels: int64 `[images]`, an index into `classes`.
+        classes: class names in label order.
+        read: decodes image number `index` to an RGB Pillow image; raises `EvaluationError` naming an image it cannot read.
+        calibration: numbers of the images set aside by the data set itself for fitting; never judged.
+        source: where the images came from, for the report.
+    """
+
+    name: str
+    ids: Sequence[str]
+    labels: np.ndarray
+    classes: Sequence[str]
+    read: Callable[[int], Image]
+    calibration: Sequence[int] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model under test: `classifier` maps images in [0, 1] to logits; `preprocessing` is its own, where it is known."""
+
+    alias: str
+    reference: str
+    classifier: Callable[..., Any]
+    preprocessing: Preprocessing | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to compute, none of which may change a verdict.
+
+    Attributes:
+        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:1`.
+        batch_size: images decoded and shown at a time; `None` chooses. Halved for as long as memory runs out.
+        workers: processes that decode; `None` chooses, 0 decodes in this process.
+        amp: automatic mixed precision of the forward passes: `off`, `bf16` or `fp16`.
+        seed: of every random draw.
+        shuffle: show the images in a random order (fixed by the seed) instead of the data set's own.
+    """
+
+    device: str = "auto"
+    batch_size: int | None = None
+    workers: int | None = None
+    amp: Literal["off", "bf16", "fp16"] = "off"
+    seed: int = 0
+    shuffle: bool = False
+
+
+# ------------------------------------------------------------------------------------------------- what a suite demands
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A threshold. With `relative_to`, the threshold is added to the same metric's value under that condition."""
+
+    bound: Literal["at_least", "at_most"]
+    threshold: float
+    relative_to: Condition | None = None
+
+    def __str__(self) -> str:
+        """The demand in the field's signs, as in `≥ 0.9`."""
+        sign = "≥" if self.bound == "at_least" else "≤"
+        return f"{sign} {self.relative_to} {self.threshold:+g}" if self.relative_to else f"{sign} {self.threshold:g}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a number becomes a verdict.
+
+    Attributes:
+        target: `test-set` judges the number on exactly these images; `population` the distribution they came from.
+        alpha: the error rate allowed on each side of a `population` interval.
+        inconclusive: what an undecided check means for the exit code: `hold` (its own code), `fail` or `warn`.
+    """
+
+    target: Literal["test-set", "population"] = "test-set"
+    alpha: float = 0.05
+    inconclusive: Literal["hold", "fail", "warn"] = "hold"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One demand on a model; one pytest item. `summary` folds the metric over `conditions` where there are several.
+
+    A check without a gate only measures. `line` is where the suite file states it.
+    """
+
+    name: str
+    metric: str
+    conditions: tuple[Condition, ...]
+    gate: Gate | None = None
+    summary: str = "mean"
+    recalibration: str | None = None
+    metric_options: tuple[tuple[str, int | float | bool | str], ...] = ()
+    line: int = 0
+
+    @property
+    def needed(self) -> tuple[Condition, ...]:
+        """What must be evaluated: the conditions, and the one that the gate refers to."""
+        return (*self.conditions, *([self.gate.relative_to] if self.gate and self.gate.relative_to else []))
+
+
+@dataclass(frozen=True)
+class DataDemand:
+    """A data set that a suite asks for, by the catalog's name.
+
+    `calibration` is the share of its images to set aside for fitting, or `own` where the data set has a split of its own.
+    """
+
+    dataset: str
+    calibration: float | Literal["own"] = 0.0
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A parsed suite file: pure data. `preprocessing` is `None` where each model brings its own; `text` is the file's."""
+
+    name: str
+    title: str
+    data: Mapping[str, DataDemand]
+    checks: tuple[Check, ...]
+    preprocessing: Preprocessing | None = Preprocessing()
+    model: str | None = None
+    decision: Decision = Decision()
+    description: str = ""
+    path: str = ""
+    text: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What must be computed: the union of what the selected checks need.
+
+    Attributes:
+        checks: the selected checks of each model, by alias.
+        conditions: in the order of computing: by data set; clean first, then corruptions, then attacks.
+        shown: which models are shown each condition.
+        calibrated: the data sets of which the calibration images are shown clean, to fit `recalibrations`.
+        recalibrations: names in the catalog.
+        pictured: the conditions of which a report shows pictures.
+    """
+
+    checks: Mapping[str, tuple[Check, ...]]
+    conditions: tuple[Condition, ...]
+    shown: Mapping[Condition, tuple[str, ...]]
+    calibrated: tuple[str, ...] = ()
+    recalibrations: tuple[str, ...] = ()
+    pictured: tuple[Condition, ...] = ()
+
+
+# ----------------------------------------------------------------------------------------------- what a run finds out
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number with the interval that the decision used, and the number of images behind it.
+
+    Against the target `test-set` and with every image seen, `low == value == high`.
+    """
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a check on a model. `measurement` and `threshold` are absent where nothing could be measured."""
+
+    check: str
+    model: str
+    status: Status
+    reason: str
+    measurement: Measurement | None = None
+    gate: str = ""
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class ConditionResult:
+    """Every metric of one model under one condition, for tables and pictures. `error` says why `metrics` is empty."""
+
+    model: str
+    condition: Condition
+    images: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Images whose confidence fell into one of the equal-width bins: their mean confidence, accuracy and number."""
+
+    confidence: float
+    accuracy: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A model's calibration before and after a recalibration that was fitted on the calibration images alone."""
+
+    model: str
+    dataset: str
+    recalibration: str
+    parameters: Mapping[str, float]
+    fitted_on: int
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    reliability_before: tuple[ReliabilityBin, ...]
+    reliability_after: tuple[ReliabilityBin, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image as one model saw it under one condition. `picture` is a PNG or JPEG, empty where none was kept."""
+
+    dataset: str
+    image: str
+    label: str
+    model: str
+    perturbation: str
+    prediction: str
+    confidence: float
+    correct: bool
+    picture: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a reader may want of a run; every kind of output is written from it alone."""
+
+    suite: str
+    title: str
+    models: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    results: tuple[ConditionResult, ...]
+    calibrations: tuple[Calibration, ...] = ()
+    examples: tuple[Example, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    decision: Decision = Decision()
+    description: str = ""
+    schema_version: int = 1

@@ -1,0 +1,163 @@
+"""What a contributor writes: the calling convention of each room, and the tensor shapes they speak in.
+
+A role is a `Protocol`, not a class to inherit from. A file in a room holds one function of the role, named after the file;
+its module docstring says what it is and which paper it comes from.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from robustsuite.predictions import Predictions
+from robustsuite.records import Dataset, Preprocessing, ThreatModel
+
+Images = Float[Tensor, "batch 3 height width"]
+"""RGB in [0, 1], before the model's own normalisation."""
+
+Levels = UInt8[Tensor, "batch 3 height width"]
+"""RGB in the 256 levels that a benchmark stores."""
+
+Labels = Int[Tensor, "batch"]
+Logits = Float[Tensor, "batch classes"]
+PerImage = Float[Tensor, "batch"]
+Mask = Bool[Tensor, "batch"]
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A model: images in [0, 1] to logits. Normalisation is the model's own business."""
+
+    def __call__(self, images: Images, /) -> Logits:
+        """Unnormalised scores, the larger the likelier; not probabilities."""
+        ...
+
+
+@runtime_checkable
+class Noise(Protocol):
+    """Random numbers that belong to an image: the same for it in any batch, order or process.
+
+    Each call draws afresh; `shape` is that of one image's draw, and the answer has a leading batch dimension.
+    """
+
+    def uniform(self, *shape: int) -> Tensor:
+        """float32 in (0, 1)."""
+        ...
+
+    def normal(self, *shape: int) -> Tensor:
+        """float32, mean 0, variance 1."""
+        ...
+
+
+@runtime_checkable
+class Corruption(Protocol):
+    """An algorithmic corruption. The file also holds its constants, five severities for each profile."""
+
+    def __call__(self, images: Images, severity: int, noise: Noise, profile: str) -> Images:
+        """Corrupt images in [0, 1]; the caller clips the answer to [0, 1] and rounds it down to 256 levels.
+
+        Args:
+            images: RGB in [0, 1], float64: where the exact answer is a whole level (flat areas, simple ratios), the benchmark's
+                float64 code falls on a certain side of it, and float32 would not.
+            severity: 1 to 5.
+            noise: the only source of randomness allowed.
+            profile: `imagenet`, `imagenet-299`, `tiny` or `cifar`: which published constants to use.
+        """
+        ...
+
+
+@runtime_checkable
+class Answer(Protocol):
+    """What a query returns, row by row."""
+
+    logits: Logits
+    loss: PerImage
+    gradient: Images
+
+
+@runtime_checkable
+class Query(Protocol):
+    """The engine's side of an attack. It alone runs the model, counts passes, and notices when an image falls."""
+
+    def __call__(self, points: Images, loss: Callable[[Logits], PerImage], /) -> Answer:
+        """One forward and one backward at `points`; the gradient is of each image's own loss."""
+        ...
+
+
+@runtime_checkable
+class Attack(Protocol):
+    """A module with two functions, in the paper's order. The state is a small frozen dataclass of tensors.
+
+    Every tensor field of the state has one row per image, so that the engine can drop an image and go on; what is shared
+    by all images is a plain number. The state has the fields `points`, the images to be judged next, and `finished`,
+    whether an image has used up its budget.
+    """
+
+    def start(self, images: Images, labels: Labels, threat: ThreatModel, noise: Noise, **options: object) -> object:
+        """The state before the first step. Raises `UsageError` for a norm that the attack does not know."""
+        ...
+
+    def step(self, state: object, query: Query) -> object:
+        """The state after one more query."""
+        ...
+
+
+@runtime_checkable
+class DatasetReader(Protocol):
+    """Opens a data set, strictly: names, counts and layout are checked before the first image is decoded."""
+
+    def __call__(self, root: Path | None) -> Dataset:
+        """Raises `UsageError` saying what was expected and what was found."""
+        ...
+
+
+@runtime_checkable
+class ModelLoader(Protocol):
+    """A module for one form of model reference: `FORM` shows it to a user, `accepts` recognises it, `load` loads it."""
+
+    FORM: str
+
+    def accepts(self, reference: str) -> bool:
+        """Whether the reference has this form."""
+        ...
+
+    def load(self, reference: str) -> "tuple[Classifier, Preprocessing | None]":
+        """The model, and the preprocessing that it was trained for where it is known. Raises `UsageError`."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A number for one condition. The module also holds `HIGHER_IS_BETTER`, and `per_image` or `interval`.
+
+    `per_image(predictions) -> float64 [images]` where the metric is a mean over images; otherwise
+    `interval(predictions, alpha) -> (low, high)` for the population, wrong on each side with probability at most `alpha`.
+    """
+
+    def __call__(self, predictions: Predictions) -> float:
+        """The metric on exactly these images."""
+        ...
+
+
+@runtime_checkable
+class Summary(Protocol):
+    """One number from several conditions."""
+
+    def __call__(self, values: Sequence[float], higher_is_better: bool) -> float:
+        """Fold the metric's values, one per condition."""
+        ...
+
+
+@runtime_checkable
+class Recalibration(Protocol):
+    """A map on logits, fitted on the calibration images and applied to judged ones."""
+
+    parameters: Mapping[str, float]
+    note: str
+
+    def __call__(self, logits: np.ndarray, /) -> np.ndarray:
+        """Recalibrated logits `[images, classes]`."""
+        ...
