@@ -1,0 +1,18 @@
+"""Accuracy: the share of images whose prediction is the label (top-1). Under attack it is the robust accuracy."""
+
+import numpy as np
+
+from robustsuite.predictions import Predictions
+
+HIGHER_IS_BETTER = True
+RANGE = (0.0, 1.0)
+
+
+def per_image(predictions: Predictions) -> np.ndarray:
+    """1 where the prediction is the label, else 0; float64 `[images]`."""
+    return predictions.correct.astype(np.float64)
+
+
+def accuracy(predictions: Predictions) -> float:
+    """The mean over images, in [0, 1]; 1 is best."""
+    return float(per_image(predictions).mean())

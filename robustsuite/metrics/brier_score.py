@@ -1,0 +1,19 @@
+"""Brier score over all classes: the squared distance between the probabilities and the one-hot label (Brier 1950)."""
+
+import numpy as np
+
+from robustsuite.predictions import Predictions
+
+HIGHER_IS_BETTER = False
+RANGE = (0.0, 2.0)
+
+
+def per_image(predictions: Predictions) -> np.ndarray:
+    """`sum_k (p_k - [k = label])^2 = sum_k p_k^2 - 2 p_label + 1`, float64 `[images]` in [0, 2]."""
+    label_probability = np.exp(predictions.label_log_probability.astype(np.float64))
+    return predictions.sum_of_squares.astype(np.float64) - 2 * label_probability + 1
+
+
+def brier_score(predictions: Predictions) -> float:
+    """The mean over images of the **sum** over classes, in [0, 2]; 0 is best. Some libraries divide by the classes."""
+    return float(per_image(predictions).mean())

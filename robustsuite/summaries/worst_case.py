@@ -1,0 +1,8 @@
+"""The worst condition: the lowest value where higher is better, else the highest."""
+
+from collections.abc import Sequence
+
+
+def worst_case(values: Sequence[float], higher_is_better: bool) -> float:
+    """The worst of the values, in the metric's own unit."""
+    return min(values) if higher_is_better else max(values)
