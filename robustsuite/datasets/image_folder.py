@@ -1,0 +1,35 @@
+"""Any folder with one folder of images per class; classes in sorted order, as torchvision's ImageFolder has them."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from robustsuite.datasets._files import class_folders, images_in, read_image
+from robustsuite.errors import UsageError
+from robustsuite.records import Dataset
+
+
+def _read(files: list[Path], index: int) -> Image.Image:
+    return read_image(files[index])
+
+
+def image_folder(root: Path | None) -> Dataset:
+    """The images of `root/<class>/...`; the label of an image is the position of its class folder in sorted order.
+
+    An image's id is its path relative to `root`. Raises `UsageError` for a missing or empty folder, a class folder without
+    images, and files that are not images.
+    """
+    folders = class_folders(root, "image_folder")
+    assert root is not None
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, folder in enumerate(folders):
+        found = images_in(folder)
+        if not found:
+            raise UsageError(f"expected images in every class folder, got none in {folder}; remove the folder or fill it")
+        files += found
+        labels += [label] * len(found)
+    ids = [path.relative_to(root).as_posix() for path in files]
+    return Dataset("image_folder", ids, np.array(labels), [folder.name for folder in folders], partial(_read, files), source=str(root))
