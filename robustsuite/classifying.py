@@ -1,0 +1,175 @@
+"""A model on a device: what comes back is checked before anyone believes it, and memory that runs out is worked around."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from robustsuite.errors import EvaluationError, UsageError
+from robustsuite.records import Model
+from robustsuite.roles import Images, Logits
+
+Result = TypeVar("Result")
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def device_named(name: str) -> torch.device:
+    """The device; `auto` is CUDA where there is one. Raises `UsageError` for a device that this machine lacks."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"expected a device such as auto, cpu, cuda or cuda:1, got {name!r}") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"expected a CUDA device, got {name!r} on a machine with {torch.cuda.device_count()}; use --rs-device cpu")
+    return device
+
+
+@dataclass
+class Subject:
+    """A model that is being evaluated.
+
+    Attributes:
+        model: alias and classifier.
+        classes: names of the data's classes; as many logits are expected.
+        device: where the images are and the model is.
+        amp: mixed precision of the forward pass: `off`, `bf16`, `fp16`.
+        width: the largest batch that is shown to the model at once; halved where memory ran out, and stays so.
+    """
+
+    model: Model
+    classes: Sequence[str]
+    device: torch.device
+    amp: str = "off"
+    width: int = 64
+    seen: bool = field(default=False)
+
+    def __call__(self, images: Images) -> Logits:
+        """Logits as float32, checked.
+
+        Raises `EvaluationError` where the model raises, or returns anything but finite logits, one for each class.
+        """
+        mixed = torch.autocast(self.device.type, PRECISIONS[self.amp]) if self.amp != "off" else nullcontext()
+        try:
+            with mixed:
+                logits = self.model.classifier(images)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            lines = str(error).strip().splitlines()
+            raise EvaluationError(
+                f"model {self.model.alias!r} raised {type(error).__name__} on images {_shape(images)}: {lines[0] if lines else ''}"
+            ) from error
+        self._check(logits, len(images))
+        return logits.float()
+
+    def _check(self, logits: Any, images: int) -> None:
+        name, classes = f"model {self.model.alias!r}", len(self.classes)
+        expected = f"expected logits [{images}, {classes}] from {name}"
+        if not isinstance(logits, torch.Tensor):
+            raise EvaluationError(f"{expected}, got {type(logits).__name__}; return the tensor of logits alone")
+        if logits.ndim != 2 or logits.shape[0] != images:
+            raise EvaluationError(f"{expected}, got a tensor {_shape(logits)}; return one row of logits for each image")
+        if logits.shape[1] != classes:
+            raise EvaluationError(
+                f"expected {classes} classes from {name} as in the data ({_some(self.classes)}), got {logits.shape[1]} logits; "
+                "judge the model on data with its own classes"
+            )
+        if not bool(torch.isfinite(logits).all()):
+            bad = int((~torch.isfinite(logits)).any(dim=1).sum())
+            raise EvaluationError(f"expected finite logits from {name}, got NaN or infinity for {bad} of {images} images; mend the model")
+        if not self.seen and classes > 1:
+            self.seen = True
+            sums = logits.detach().float().sum(dim=1)
+            if bool((logits >= 0).all()) and bool((logits <= 1).all()) and bool(((sums - 1).abs() < 1e-3).all()):
+                raise EvaluationError(
+                    f"expected logits from {name}, got probabilities (every row lies in [0, 1] and sums to 1); "
+                    "return the scores before softmax"
+                )
+
+    def in_pieces(self, size: int, work: Callable[[slice], Result]) -> list[Result]:
+        """`work` on consecutive slices of `size` rows, `width` at a time; a slice that runs out of memory is done again, halved.
+
+        No result may depend on the slices: noise is keyed by image, and losses are summed, never averaged.
+        """
+        results: list[Result] = []
+        begin = 0
+        while begin < size:
+            piece = slice(begin, min(begin + self.width, size))
+            try:
+                results.append(work(piece))
+            except Exception as error:
+                length = piece.stop - piece.start
+                if not is_out_of_memory(error):
+                    raise
+                if length == 1:
+                    raise EvaluationError(f"model {self.model.alias!r} ran out of memory on a single image; use a larger device") from error
+                self.width = (length + 1) // 2
+            else:
+                begin = piece.stop
+                continue
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        return results
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a GPU or on the CPU (where torch raises a plain RuntimeError)."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "allocate" in str(error) and "memory" in str(error)
+    )
+
+
+@contextmanager
+def evaluation_mode(models: Sequence[Model], device: torch.device) -> Iterator[list[str]]:
+    """The models on the device, in eval mode and without parameter gradients; all of it is undone at the end.
+
+    Yields a sentence about every model that came in train mode.
+    """
+    modules = [module for model in models if isinstance(module := model.classifier, nn.Module)]
+    training = {part: part.training for module in modules for part in module.modules()}
+    wanting = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    homes = {id(module): next((tensor.device for tensor in module.parameters()), None) for module in modules}
+    notes = [
+        f"model {model.alias!r} came in train mode; it was judged in eval mode and set back afterwards"
+        for model in models
+        if isinstance(model.classifier, nn.Module) and any(training[part] for part in model.classifier.modules() if _can_switch(part))
+    ]
+    try:
+        for module in modules:
+            if _can_switch(module):
+                module.eval()
+            module.to(device)
+        for parameter in wanting:
+            parameter.requires_grad_(False)
+        yield notes
+    finally:
+        for parameter in wanting:
+            parameter.requires_grad_(True)
+        for part, mode in training.items():
+            part.training = mode
+        for module in modules:
+            if (home := homes[id(module)]) is not None:
+                module.to(home)
+
+
+def _can_switch(module: nn.Module) -> bool:
+    """Whether the module has modes at all: a program from `torch.export` was fixed in one, and refuses to be asked."""
+    try:
+        module.train(module.training)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return str(list(tensor.shape))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
