@@ -1,0 +1,114 @@
+"""From a run's folder to its report, without the model, the images or torch. Every report is made this way, the first one too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from robustsuite import judging, planning, store, suite_files
+from robustsuite.errors import UsageError
+from robustsuite.predictions import CalibrationLogits, Outcome
+from robustsuite.records import Decision, Example, Plan, Report, Suite, Verdict
+
+THUMBNAIL = 112  # pixels of the longer side; smaller images are kept as they are
+
+
+def plan_of(suite: Suite, selected: Mapping[str, Sequence[str]]) -> Plan:
+    """The plan for the named checks of each model."""
+    return planning.plan(suite, {alias: [check for check in suite.checks if check.name in names] for alias, names in selected.items()})
+
+
+def assemble(folder: Path) -> Report:
+    """The report of a run. Raises `UsageError` for a folder that holds none, or one that this version cannot read."""
+    verdicts: list[Verdict] = []
+    outcomes: list[Outcome] = []
+    logits: list[CalibrationLogits] = []
+    examples: list[Example] = []
+    notes: list[str] = []
+    suite, facts = None, {}
+    for part, description in _without_leftovers(store.descriptions(folder)).items():
+        suite = suite_files.parse(description["suite"]["text"], Path(description["suite"]["path"]))
+        suite = _as_run(suite, description)
+        plan = plan_of(suite, description["selected"])
+        names = [str(condition) for condition in plan.conditions]
+        if names != description["conditions"]:
+            raise UsageError(f"{folder} was written by a robustsuite whose catalog gave the suite other conditions; run the suite again")
+        found = store.read(folder, part, dict(enumerate(plan.conditions)))
+        own = {
+            alias: {condition: found.outcome(alias, condition, description["broken"]) for condition in plan.conditions}
+            for alias in plan.checks
+        }
+        verdicts += [judging.judge(check, alias, own[alias], suite.decision) for alias, checks in plan.checks.items() for check in checks]
+        outcomes += [own[alias][condition] for alias in plan.checks for condition in plan.conditions if alias in plan.shown[condition]]
+        logits += found.calibration()
+        examples += _examples(found, plan, own, description["data"])
+        notes += description["notes"]
+        facts = facts | description["provenance"]
+    assert suite is not None
+    return Report(
+        suite=suite.name,
+        title=suite.title,
+        models=tuple(dict.fromkeys(verdict.model for verdict in verdicts)),
+        verdicts=tuple(verdicts),
+        results=judging.results(outcomes),
+        calibrations=judging.calibrations(outcomes, logits),
+        examples=tuple(examples),
+        provenance=facts,
+        notes=tuple(dict.fromkeys(notes)),
+        decision=suite.decision,
+        description=suite.description,
+    )
+
+
+def _without_leftovers(parts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The parts, less those that a worker left unfinished and another one did again."""
+    done = {alias for description in parts.values() if description["finished"] for alias in description["selected"]}
+    return {part: found for part, found in parts.items() if found["finished"] or not done.issuperset(found["selected"])}
+
+
+def _as_run(suite: Suite, description: Mapping[str, Any]) -> Suite:
+    """The suite with what the command line changed in it."""
+    return replace(suite, decision=Decision(**description["decision"]))
+
+
+def _examples(found: store.Found, plan: Plan, outcomes: Mapping[str, Mapping[Any, Outcome]], data: Mapping[str, Any]) -> list[Example]:
+    examples = []
+    for picture in sorted(found.pictures, key=lambda picture: (picture.row, plan.conditions.index(picture.condition))):
+        images = data[picture.condition.dataset]
+        content = _encoded(picture.pixels)
+        for alias in [picture.model] if picture.model else plan.shown[picture.condition]:
+            outcome = outcomes[alias][picture.condition]
+            place = np.flatnonzero(outcome.rows == picture.row)
+            if outcome.predictions is None or not len(place):
+                continue
+            own = outcome.predictions.take(place)
+            examples.append(
+                Example(
+                    picture.condition.dataset,
+                    images["ids"][picture.row],
+                    images["classes"][int(own.labels[0])],
+                    alias,
+                    str(picture.condition.perturbation or "clean"),
+                    images["classes"][int(own.prediction[0])],
+                    float(own.confidence[0]),
+                    bool(own.correct[0]),
+                    content,
+                )
+            )
+    return examples
+
+
+def _encoded(pixels: np.ndarray) -> bytes:
+    """A small picture as bytes: PNG, or JPEG where it had to be made smaller anyway."""
+    image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    file = BytesIO()
+    if max(image.size) <= THUMBNAIL:
+        image.save(file, "PNG", optimize=True)
+    else:
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        image.save(file, "JPEG", quality=80)
+    return file.getvalue()

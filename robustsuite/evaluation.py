@@ -1,0 +1,314 @@
+"""The only loop: images go by once, and every model sees them under every condition. The only place that knows devices.
+
+Batch-major: a batch is decoded once, prepared once for each distinct preprocessing, and corrupted once for all models.
+What comes out are small blocks of per-image records, to be written as they come.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustsuite import attacking, corrupting, decoding
+from robustsuite.catalog import find
+from robustsuite.classifying import Subject, device_named, evaluation_mode
+from robustsuite.errors import EvaluationError
+from robustsuite.numerics.condense import condense
+from robustsuite.numerics.levels import to_levels, to_unit
+from robustsuite.numerics.random import image_keys, key_of
+from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, Predictions
+from robustsuite.records import Attacked, Condition, Corrupted, Dataset, Model, Plan, Preprocessing, Settings, Split
+from robustsuite.roles import Labels, Levels, Logits
+
+AUTO_BATCH = {"cpu": 64, "cuda": 256}
+Recalibrate = Callable[[np.ndarray], np.ndarray]
+
+
+def splits(dataset: Dataset, share: float) -> dict[Split, np.ndarray]:
+    """The numbers of the calibration images and of the judged ones; no image is in both.
+
+    A data set that sets images aside itself is left to do so; otherwise an image is set aside when the hash of its id falls
+    into the first `share` of all hashes: the choice does not depend on the order or the number of the other images.
+    """
+    aside = np.zeros(len(dataset.ids), dtype=bool)
+    if len(dataset.calibration):
+        aside[list(dataset.calibration)] = True
+    elif share:
+        hashes = np.array([key_of("calibration", name) for name in dataset.ids], dtype=np.int64).view(np.uint64)
+        aside = hashes < np.uint64(int(share * (1 << 64)))
+    return {"calibration": np.flatnonzero(aside), "judged": np.flatnonzero(~aside)}
+
+
+def evaluate(
+    plan: Plan,
+    models: Sequence[Model],
+    datasets: Mapping[str, Dataset],
+    shares: Mapping[str, float],
+    settings: Settings,
+    preprocessing: Preprocessing | None,
+    pictured: Mapping[str, Sequence[int]] | None = None,
+) -> Generator[Block, None, None]:
+    """Show every image of the plan to every model, and yield what was found out, a few images at a time.
+
+    A model or condition that cannot be evaluated yields outcomes with an `error` and is left out from then on; an image
+    that cannot be read ends its data set. Everything else goes on.
+
+    Args:
+        plan: the conditions.
+        models: each in any mode, on any device; left as they were.
+        datasets: by the names that the plan's conditions use.
+        shares: of each data set, how much to set aside for calibration.
+        settings: device, batch size, workers, precision, seed, order.
+        preprocessing: of every image, or `None` for each model's own.
+        pictured: rows of which the pixels are wanted, by data set.
+    """
+    device = device_named(settings.device)
+    torch.backends.cudnn.benchmark = False
+    with evaluation_mode(models, device) as notes:
+        yield Block("", 0, notes=tuple(notes))
+        run = _Run(plan, models, datasets, shares, settings, preprocessing, pictured or {}, device)
+        for name in plan.calibrated:
+            yield from run.calibrate(name)
+        for name in dict.fromkeys(condition.dataset for condition in plan.conditions):
+            yield from run.judge(name)
+
+
+@dataclass
+class _Shown:
+    """One preparation of one batch, on the device."""
+
+    rows: np.ndarray
+    labels: Labels
+    levels: Levels
+    keys: Tensor
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        models: Sequence[Model],
+        datasets: Mapping[str, Dataset],
+        shares: Mapping[str, float],
+        settings: Settings,
+        preprocessing: Preprocessing | None,
+        pictured: Mapping[str, Sequence[int]],
+        device: torch.device,
+    ):
+        self.plan, self.models, self.datasets, self.settings, self.device, self.pictured = (
+            plan,
+            models,
+            datasets,
+            settings,
+            device,
+            pictured,
+        )
+        self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
+        self.prepared = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
+        self.size = settings.batch_size or AUTO_BATCH[device.type]
+        self.failed: dict[tuple[str, str], str] = {}  # (model, condition) -> why
+        self.fits: dict[tuple[str, str], dict[str, Recalibrate]] = {}  # (model, data set) -> recalibrations by name
+
+    def subjects(self, dataset: Dataset) -> dict[str, Subject]:
+        """A fresh wrapper of every model for this data set's classes."""
+        return {model.alias: Subject(model, dataset.classes, self.device, self.settings.amp, self.size) for model in self.models}
+
+    def batches(self, name: str, split: Split) -> Iterator[dict[Preprocessing, _Shown]]:
+        """The images of one split on the device, in each preparation that some model needs."""
+        dataset, rows = self.datasets[name], self.splits[name][split]
+        keys = image_keys(dataset.ids)
+        if self.settings.shuffle:
+            rows = np.random.default_rng(abs(key_of("order", self.settings.seed, name))).permutation(rows)
+        workers = decoding.workers_for(len(rows), self.settings.workers)
+        preparations = list(dict.fromkeys(self.prepared.values()))
+        for batch in decoding.batches(dataset, rows, preparations, self.size, workers):
+            labels, own = batch.labels.to(self.device), keys[batch.rows].to(self.device)
+            yield {way: _Shown(batch.rows, labels, levels.to(self.device), own) for way, levels in batch.levels.items()}
+
+    def calibrate(self, name: str) -> Iterator[Block]:
+        """Show the calibration images clean, keep the logits, and fit the plan's recalibrations on them."""
+        subjects = self.subjects(self.datasets[name])
+        kept: dict[str, list[CalibrationLogits]] = {model.alias: [] for model in self.models}
+        try:
+            for prepared in self.batches(name, "calibration"):
+                parts = []
+                for model in self.models:
+                    shown = prepared[self.prepared[model.alias]]
+                    try:
+                        logits = self.classify(subjects[model.alias], shown.levels).cpu().numpy()
+                    except EvaluationError:  # said again, for each of its conditions, when the judged images come
+                        continue
+                    parts.append(CalibrationLogits(model.alias, name, shown.rows, shown.labels.cpu().numpy(), logits))
+                    kept[model.alias].append(parts[-1])
+                yield Block(name, len(next(iter(prepared.values())).rows), calibration=tuple(parts))
+        except EvaluationError as error:
+            yield self.fail_all(name, str(error))
+            return
+        whole = len(self.splits[name]["calibration"])
+        for alias, parts in kept.items():
+            if sum(len(part.rows) for part in parts) == whole > 0:
+                joined = CalibrationLogits.join(parts)
+                fitted = {method: find("recalibration", method)(joined.logits, joined.labels) for method in self.plan.recalibrations}
+                self.fits[alias, name] = fitted
+
+    def judge(self, name: str) -> Iterator[Block]:
+        """Show the judged images under every condition of the plan."""
+        conditions = [condition for condition in self.plan.conditions if condition.dataset == name]
+        subjects = self.subjects(self.datasets[name])
+        source = name if name in self.plan.calibrated else next(iter(self.plan.calibrated), "")
+        fits = {model.alias: self.fits.get((model.alias, source), {}) for model in self.models}
+        if not any(self.wants(model.alias, condition) for model in self.models for condition in conditions):
+            return
+        try:
+            for prepared in self.batches(name, "judged"):
+                yield self.block(name, conditions, prepared, subjects, fits)
+        except EvaluationError as error:
+            yield self.fail_all(name, str(error))
+
+    def block(
+        self,
+        name: str,
+        conditions: Sequence[Condition],
+        prepared: Mapping[Preprocessing, _Shown],
+        subjects: Mapping[str, Subject],
+        fits: Mapping[str, Mapping[str, Recalibrate]],
+    ) -> Block:
+        """One batch under every condition, for every model."""
+        outcomes: list[Outcome] = []
+        pictures: list[Picture] = []
+        clean: dict[str, Logits] = {}
+        for condition in conditions:
+            for way, shown in prepared.items():
+                models = [model for model in self.models if self.prepared[model.alias] == way and self.wants(model.alias, condition)]
+                if not models:
+                    continue
+                wanted = np.isin(shown.rows, self.pictured.get(name, ()) if condition in self.plan.pictured else ())
+                try:
+                    levels = self.perturb(shown, condition, subjects[models[0].alias])
+                except Exception as error:
+                    outcomes += [self.fail(model.alias, condition, f"{condition} could not be made: {_told(error)}") for model in models]
+                    continue
+                if not isinstance(condition.perturbation, Attacked):
+                    pictures += _pictures(shown.rows, wanted, condition, levels)
+                for model in models:
+                    subject = subjects[model.alias]
+                    try:
+                        if isinstance(condition.perturbation, Attacked):
+                            outcome, found = self.attack(subject, shown, condition, clean.get(model.alias))
+                            pictures += _pictures(shown.rows, wanted, condition, found, model.alias)
+                        else:
+                            logits = self.classify(subject, levels)
+                            if condition.perturbation is None:
+                                clean[model.alias] = logits
+                            outcome = self.outcome(model.alias, shown, condition, logits, fits[model.alias])
+                    except Exception as error:
+                        outcome = self.fail(model.alias, condition, _told(error))
+                    outcomes.append(outcome)
+        images = len(next(iter(prepared.values())).rows)
+        return Block(name, images, tuple(outcomes), pictures=tuple(pictures), facts=_sizes(name, prepared))
+
+    def perturb(self, shown: _Shown, condition: Condition, subject: Subject) -> Levels:
+        """The pixels of a clean or corrupted condition; an attack starts from the clean ones."""
+        corrupted, seed = condition.perturbation, self.settings.seed
+        if not isinstance(corrupted, Corrupted):
+            return shown.levels
+        pieces = subject.in_pieces(
+            len(shown.levels), lambda piece: to_levels(corrupting.corrupt(shown.levels[piece], corrupted, shown.keys[piece], seed))
+        )
+        return torch.cat(pieces)
+
+    def classify(self, subject: Subject, levels: Levels) -> Logits:
+        """Logits of stored levels, without a gradient."""
+        with torch.inference_mode():
+            return torch.cat(subject.in_pieces(len(levels), lambda piece: subject(to_unit(levels[piece])))).clone()
+
+    def attack(self, subject: Subject, shown: _Shown, condition: Condition, clean: Logits | None) -> tuple[Outcome, Tensor]:
+        """The outcome of an attacked condition, and the adversarial images."""
+        attacked = condition.perturbation
+        assert isinstance(attacked, Attacked)
+        images = to_unit(shown.levels)
+        results = subject.in_pieces(
+            len(images),
+            lambda piece: attacking.attack(
+                subject,
+                images[piece],
+                shown.labels[piece],
+                attacked,
+                shown.keys[piece],
+                self.settings.seed,
+                None if clean is None else clean[piece],
+            ),
+        )
+        logits = torch.cat([result.logits for result in results])
+        outcome = self.outcome(subject.model.alias, shown, condition, logits, {}, torch.cat([result.distance for result in results]))
+        passes = {name: sum(getattr(result, name) for result in results) for name in ("forwards", "backwards")}
+        outcome = Outcome(**{**vars(outcome), "passes": passes})
+        return outcome, torch.cat([result.adversarial for result in results])
+
+    def outcome(
+        self,
+        alias: str,
+        shown: _Shown,
+        condition: Condition,
+        logits: Logits,
+        fits: Mapping[str, Recalibrate],
+        distance: Tensor | None = None,
+    ) -> Outcome:
+        """The part of an outcome that one batch contributes."""
+        labels = shown.labels
+        recalibrated: dict[str, Predictions] = {}
+        for method, fit in fits.items():
+            mapped = torch.from_numpy(np.asarray(fit(logits.cpu().numpy()), dtype=np.float64))
+            recalibrated[method] = condense(mapped, labels.cpu(), kept=1)
+        return Outcome(
+            alias,
+            condition,
+            shown.rows,
+            condense(logits, labels),
+            self.expected(condition),
+            recalibrated,
+            None if distance is None else distance.float().cpu().numpy(),
+        )
+
+    def wants(self, alias: str, condition: Condition) -> bool:
+        """Whether the model is to be shown the condition, and has not failed under it."""
+        return alias in self.plan.shown[condition] and (alias, str(condition)) not in self.failed
+
+    def expected(self, condition: Condition) -> int:
+        """How many judged images the condition will be shown on."""
+        return len(self.splits[condition.dataset]["judged"])
+
+    def fail(self, alias: str, condition: Condition, why: str) -> Outcome:
+        """An outcome that says why there is none; the model does not meet the condition again."""
+        self.failed[alias, str(condition)] = why
+        return Outcome(alias, condition, np.zeros(0, np.int64), None, self.expected(condition), error=why)
+
+    def fail_all(self, name: str, why: str) -> Block:
+        """The same for every model and every condition of a data set."""
+        conditions = [condition for condition in self.plan.conditions if condition.dataset == name]
+        return Block(name, 0, tuple(self.fail(alias, condition, why) for condition in conditions for alias in self.plan.shown[condition]))
+
+
+def _sizes(name: str, prepared: Mapping[Preprocessing, _Shown]) -> dict[str, str]:
+    """The size of the images and the constants that corruptions use at that size."""
+    sizes = [shown.levels.shape[-2:] for shown in prepared.values()]
+    told = [f"{width}x{height} pixels (corruption constants: {corrupting.profile_for(height, width)})" for height, width in sizes]
+    return {f"images of {name}": ", ".join(dict.fromkeys(told))}
+
+
+def _told(error: Exception) -> str:
+    """The error as a sentence: ours are sentences already, of any other the type and the first line."""
+    if isinstance(error, EvaluationError):
+        return str(error)
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+
+
+def _pictures(rows: np.ndarray, wanted: np.ndarray, condition: Condition, images: Tensor, alias: str = "") -> list[Picture]:
+    places = np.flatnonzero(wanted)
+    if images.is_floating_point():
+        images = images[places].mul(255).round().to(torch.uint8)
+        return [Picture(int(rows[place]), condition, pixels.cpu().numpy(), alias) for place, pixels in zip(places, images, strict=True)]
+    return [Picture(int(rows[place]), condition, images[place].cpu().numpy(), alias) for place in places]

@@ -1,0 +1,200 @@
+"""From outcomes to verdicts, and to the numbers of a report. Pure: no model, no images, no torch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from robustsuite.catalog import find, module
+from robustsuite.numerics.binning import equal_width, sums
+from robustsuite.numerics.intervals import bootstrap, clopper_pearson
+from robustsuite.predictions import CalibrationLogits, Outcome, Predictions
+from robustsuite.records import (
+    Calibration,
+    Check,
+    Condition,
+    ConditionResult,
+    Decision,
+    Gate,
+    Measurement,
+    ReliabilityBin,
+    Verdict,
+)
+
+Outcomes = Mapping[Condition, Outcome]
+"""The outcomes of one model."""
+
+REPORTED = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calibration_error")
+
+
+# -------------------------------------------------------------------------------------------------------- verdicts
+
+
+def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> Verdict:
+    """What becomes of a check once its conditions have been evaluated, or could not be."""
+    for condition in check.needed:
+        if outcomes[condition].error:
+            return Verdict(check.name, model, "error", outcomes[condition].error, gate=str(check.gate or ""))
+    for condition in check.needed:
+        outcome = outcomes[condition]
+        if not outcome.complete:
+            if certain := certain_failure(check, model, outcomes):
+                return certain
+            share = f"{len(outcome.rows)} of {outcome.expected} images" if outcome.expected > 0 else "no images"
+            seen = f"the run was cut short: {share} were judged under {condition}; run the suite again"
+            return Verdict(check.name, model, "error", seen, gate=str(check.gate or ""))
+    try:
+        value = measure(check, outcomes)
+        low, high = _interval(check, outcomes, decision) if decision.target == "population" else (value, value)
+    except LookupError as error:
+        return Verdict(check.name, model, "error", str(error.args[0]), gate=str(check.gate or ""))
+    samples = outcomes[check.conditions[0]].expected
+    if not np.isfinite([value, low, high]).all():
+        return Verdict(check.name, model, "error", f"expected a finite {check.metric}, got {value}", gate=str(check.gate or ""))
+    measurement = Measurement(check.metric, value, low, high, samples)
+    if check.gate is None:
+        return Verdict(check.name, model, "passed", f"measured on {samples} images; no threshold is set", measurement)
+    threshold = _threshold(check.gate, check, outcomes)
+    if check.gate.bound == "at_least":
+        passed, failed = low >= threshold, high < threshold
+    else:
+        passed, failed = high <= threshold, low > threshold
+    status = "passed" if passed else "failed" if failed else "inconclusive"
+    reason = _reason(status, check.gate, measurement, threshold, decision)
+    return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold)
+
+
+def certain_failure(check: Check, model: str, outcomes: Outcomes) -> Verdict | None:
+    """A FAIL that no image still to come can undo, or None. For accuracies against a fixed threshold.
+
+    Even if every image not seen yet were right, the threshold would be out of reach. Arithmetic, not statistics.
+    """
+    gate = check.gate
+    if check.metric != "accuracy" or check.recalibration or gate is None or gate.relative_to or gate.bound != "at_least":
+        return None
+    parts = [outcomes[condition] for condition in check.conditions]
+    if any(part.error or part.predictions is None for part in parts):
+        return None
+    best = [(int(part.predictions.correct.sum()) + part.expected - len(part.rows)) / part.expected for part in parts if part.predictions]
+    sofar = [float(part.predictions.correct.mean()) for part in parts if part.predictions]
+    summary = find("summaries", check.summary)
+    limit, value = summary(best, True), summary(sofar, True)
+    if limit >= gate.threshold:
+        return None
+    seen, expected = len(parts[0].rows), parts[0].expected
+    reason = f"certain after {seen} of {expected} images: even if all others were right, {limit:.4f} would miss the threshold"
+    lowest = summary([int(part.predictions.correct.sum()) / part.expected for part in parts if part.predictions], True)
+    return Verdict(check.name, model, "failed", reason, Measurement("accuracy", value, lowest, limit, seen), str(gate), gate.threshold)
+
+
+def measure(check: Check, outcomes: Outcomes) -> float:
+    """The check's number on exactly the images that were shown."""
+    metric = partial(find("metrics", check.metric), **dict(check.metric_options))
+    values = [metric(_predictions(check, outcomes[condition])) for condition in check.conditions]
+    return float(find("summaries", check.summary)(values, module("metrics", check.metric).HIGHER_IS_BETTER))
+
+
+def _predictions(check: Check, outcome: Outcome) -> Predictions:
+    if check.recalibration is None:
+        assert outcome.predictions is not None
+        return outcome.predictions
+    if check.recalibration not in outcome.recalibrated:
+        raise LookupError(f"{check.recalibration} could not be fitted for {outcome.condition}: no calibration images were evaluated")
+    return outcome.recalibrated[check.recalibration]
+
+
+def _threshold(gate: Gate, check: Check, outcomes: Outcomes) -> float:
+    if gate.relative_to is None:
+        return gate.threshold
+    metric = partial(find("metrics", check.metric), **dict(check.metric_options))
+    return metric(_predictions(check, outcomes[gate.relative_to])) + gate.threshold
+
+
+def _interval(check: Check, outcomes: Outcomes, decision: Decision) -> tuple[float, float]:
+    """Limits for the population the images came from, each wrong with probability at most (or, bootstrapped, about) alpha."""
+    metric_module = module("metrics", check.metric)
+    metric = partial(find("metrics", check.metric), **dict(check.metric_options))
+    summary = find("summaries", check.summary)
+    parts = [_predictions(check, outcomes[condition]) for condition in check.conditions]
+    higher = metric_module.HIGHER_IS_BETTER
+    if hasattr(metric_module, "interval"):
+        limits = [metric_module.interval(part, decision.alpha / len(parts), **dict(check.metric_options)) for part in parts]
+        return tuple(float(summary(list(side), higher)) for side in zip(*limits, strict=True))  # pyright: ignore[reportReturnType]
+    if check.metric == "accuracy" and len(parts) == 1:
+        return clopper_pearson(int(parts[0].correct.sum()), len(parts[0]), decision.alpha)
+
+    def resampled(rows: np.ndarray) -> float:
+        return float(summary([metric(part.take(rows)) for part in parts], higher))
+
+    return bootstrap(resampled, len(parts[0]), decision.alpha, seed=0)
+
+
+def _reason(status: str, gate: Gate, measurement: Measurement, threshold: float, decision: Decision) -> str:
+    value, images = f"{measurement.value:.4f}", measurement.samples
+    asked = f"{'at least' if gate.bound == 'at_least' else 'at most'} {threshold:.4f}"
+    if gate.relative_to:
+        asked += f" ({gate.relative_to} {gate.threshold:+g})"
+    if decision.target == "test-set":
+        return f"{value} on exactly these {images} images, {asked} was asked for"
+    limits = f"between {measurement.low:.4f} and {measurement.high:.4f}, each limit wrong with probability at most {decision.alpha:g}"
+    if status == "inconclusive":
+        return f"the population's value lies {limits}: {images} images cannot tell whether it is {asked}"
+    return f"the population's value lies {limits}, {asked} was asked for ({images} images)"
+
+
+# ----------------------------------------------------------------------------------------------- numbers of a report
+
+
+def results(outcomes: Iterable[Outcome]) -> tuple[ConditionResult, ...]:
+    """Every reported metric of every condition."""
+    return tuple(_result(outcome) for outcome in outcomes)
+
+
+def _result(outcome: Outcome) -> ConditionResult:
+    if outcome.error or outcome.predictions is None:
+        return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), error=outcome.error or "no image was judged")
+    numbers = {name: find("metrics", name)(outcome.predictions) for name in REPORTED}
+    if outcome.distance is not None:
+        numbers |= {f"{name}_per_image": count / len(outcome.rows) for name, count in outcome.passes.items()}
+    return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), numbers)
+
+
+def calibrations(outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits], bins: int = 15) -> tuple[Calibration, ...]:
+    """Before and after each recalibration, for every clean outcome that has one."""
+    found = []
+    for outcome in outcomes:
+        if outcome.condition.perturbation is not None or outcome.predictions is None:
+            continue
+        for method, after in outcome.recalibrated.items():
+            own = [part for part in logits if part.model == outcome.model]
+            fitted = next((part for part in own if part.dataset == outcome.condition.dataset), own[0] if own else None)
+            if fitted is None:
+                continue
+            fit = find("recalibration", method)(fitted.logits, fitted.labels)
+            found.append(
+                Calibration(
+                    outcome.model,
+                    outcome.condition.dataset,
+                    method,
+                    fit.parameters,
+                    len(fitted.rows),
+                    {name: find("metrics", name)(outcome.predictions) for name in REPORTED},
+                    {name: find("metrics", name)(after) for name in REPORTED},
+                    reliability(outcome.predictions, bins),
+                    reliability(after, bins),
+                    fit.note,
+                )
+            )
+    return tuple(found)
+
+
+def reliability(predictions: Predictions, bins: int) -> tuple[ReliabilityBin, ...]:
+    """The bins of a reliability diagram that hold images, by ascending confidence (equal width)."""
+    index = equal_width(predictions.confidence, bins)
+    counts = sums(index, np.ones(len(predictions)), bins)
+    confidences, rights = sums(index, predictions.confidence, bins), sums(index, predictions.correct, bins)
+    return tuple(
+        ReliabilityBin(confidence / count, right / count, int(count))
+        for confidence, right, count in zip(confidences.tolist(), rights.tolist(), counts.tolist(), strict=True)
+        if count
+    )

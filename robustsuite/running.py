@@ -1,0 +1,203 @@
+"""One run: the straight line from a suite to a report, pulled along one block at a time."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustsuite import assembling, judging
+from robustsuite.classifying import device_named
+from robustsuite.errors import UsageError
+from robustsuite.evaluation import evaluate, splits
+from robustsuite.numerics.random import key_of
+from robustsuite.records import Check, Dataset, Model, Settings, Suite, Verdict
+from robustsuite.store import Found, Writer
+
+PICTURED = 4  # images shown in a report, of different classes where there are as many
+
+
+class Run:
+    """A suite on some models. `advance` until it says no; ask for a `verdict` whenever you like; then `assemble` the folder.
+
+    Args:
+        suite: what is demanded.
+        selected: the checks wanted of each model, by alias; nothing else is computed.
+        models: one for each alias.
+        datasets: one for each of the suite's names.
+        settings: how to compute.
+        folder: where the run is written.
+        part: the name of this part, where several processes write into the folder.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        selected: Mapping[str, Sequence[Check]],
+        models: Sequence[Model],
+        datasets: Mapping[str, Dataset],
+        settings: Settings,
+        folder: Path,
+        part: str = "0",
+    ):
+        names = {alias: [check.name for check in checks] for alias, checks in selected.items()}
+        self.suite, self.models, self.datasets, self.settings = suite, models, datasets, settings
+        self.plan = assembling.plan_of(suite, names)
+        shares = {name: 0.0 if demand.calibration == "own" else demand.calibration for name, demand in suite.data.items()}
+        self.splits = {name: splits(datasets[name], shares[name]) for name in suite.data if self._uses(name)}
+        for name, parts in self.splits.items():
+            if not len(parts["judged"]):
+                raise UsageError(f"data {name!r}: expected images to judge, got none after {len(parts['calibration'])} were set aside")
+        pictured = {name: _pictured(datasets[name], parts["judged"]) for name, parts in self.splits.items()}
+        self.found, self.numbers = Found(), {condition: number for number, condition in enumerate(self.plan.conditions)}
+        self.begun, self.images_done, self.finished = time.monotonic(), 0, False
+        self.description: dict[str, Any] = {
+            "suite": {"path": suite.path, "text": suite.text},
+            "decision": asdict(suite.decision),
+            "finished": False,
+            "broken": "",
+            "selected": names,
+            "conditions": [str(condition) for condition in self.plan.conditions],
+            "data": {name: self._data(name) for name in self.splits},
+            "notes": [],
+            "provenance": _provenance(suite, models, datasets, settings, self.splits),
+        }
+        self.writer = Writer(folder, part, self.description)
+        self.blocks = evaluate(self.plan, models, datasets, shares, settings, suite.preprocessing, pictured)
+
+    @property
+    def images_expected(self) -> int:
+        """Images that will have gone by at the end, calibration and judged ones."""
+        calibration = sum(len(self.splits[name]["calibration"]) for name in self.plan.calibrated)
+        judged = {condition.dataset for condition in self.plan.conditions}
+        return calibration + sum(len(self.splits[name]["judged"]) for name in judged)
+
+    def advance(self) -> bool:
+        """Do the next block and write it down; False once there is none left."""
+        block = next(self.blocks, None)
+        if block is None:
+            self.finished = self.description["finished"] = True
+            self.description["provenance"] |= {"seconds": round(time.monotonic() - self.begun, 1), "images decoded": self.images_done}
+            self.writer.describe(self.description)
+            return False
+        self.images_done += block.images
+        self.found.add(block)
+        fresh = [note for note in block.notes if note not in self.description["notes"]]
+        facts = {name: fact for name, fact in block.facts.items() if self.description["provenance"].get(name) != fact}
+        if fresh or facts:
+            self.description["notes"] += fresh
+            self.description["provenance"] |= facts
+            self.writer.describe(self.description)
+        self.writer.add(block, self.numbers)
+        return True
+
+    def verdict(self, check: Check, alias: str) -> Verdict | None:
+        """The verdict, or None while images are still to come."""
+        if not self.finished and not all(self.found.decided(alias, condition) for condition in check.needed):
+            return None
+        outcomes = {condition: self.found.outcome(alias, condition, self.description["broken"]) for condition in check.needed}
+        return judging.judge(check, alias, outcomes, self.suite.decision)
+
+    def certain_failure(self, check: Check, alias: str) -> Verdict | None:
+        """The verdict, where the check has failed whatever is still to come; else None."""
+        outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
+        return judging.certain_failure(check, alias, outcomes)
+
+    def give_up(self, error: Exception) -> None:
+        """Write down that the engine itself broke, so that a report can say so."""
+        lines = str(error).strip().splitlines()
+        self.description["broken"] = f"the run broke with {type(error).__name__}: {lines[0] if lines else ''}"
+        self.finished = True
+        self.writer.describe(self.description)
+
+    def close(self) -> None:
+        """Stop computing, and give the models back as they were."""
+        self.blocks.close()
+
+    def _uses(self, name: str) -> bool:
+        return name in self.plan.calibrated or any(condition.dataset == name for condition in self.plan.conditions)
+
+    def _data(self, name: str) -> dict[str, Any]:
+        dataset, parts = self.datasets[name], self.splits[name]
+        counts = {split: len(rows) for split, rows in parts.items()}
+        return {"dataset": dataset.name, "ids": list(dataset.ids), "classes": list(dataset.classes), **counts}
+
+
+def _pictured(dataset: Dataset, judged: np.ndarray) -> list[int]:
+    """A few judged images, drawn by the hash of their ids, of different classes first."""
+    drawn = sorted(judged.tolist(), key=lambda row: key_of("picture", dataset.ids[row]))
+    first_of_class = list({int(dataset.labels[row]): row for row in reversed(drawn)}.values())[::-1]
+    return sorted([*first_of_class, *drawn][:PICTURED])
+
+
+def _provenance(
+    suite: Suite, models: Sequence[Model], datasets: Mapping[str, Dataset], settings: Settings, parts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a reader needs to get the same numbers again."""
+    device = device_named(settings.device)
+    return {
+        "suite file": f"{suite.path} (sha256 {hashlib.sha256(suite.text.encode()).hexdigest()[:16]})",
+        **{f"model {model.alias}": f"{model.reference}{_weights(model.classifier)}" for model in models},
+        **{
+            f"preprocessing of {model.alias}": str(suite.preprocessing or model.preprocessing or "as stored")
+            + ("" if suite.preprocessing else " (the model's own)")
+            for model in models
+        },
+        **{
+            f"data {name}": f"{datasets[name].source or datasets[name].name}: {len(split['judged'])} images judged, "
+            f"{len(split['calibration'])} set aside for calibration (ids and labels sha256 {_manifest(datasets[name])})"
+            for name, split in parts.items()
+        },
+        "seed": settings.seed,
+        "order": "shuffled" if settings.shuffle else "as stored",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "batch size": settings.batch_size or "auto",
+        "mixed precision": settings.amp,
+        "software": f"robustsuite {version('robustsuite')}, torch {torch.__version__}, numpy {np.__version__}, "
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+    }
+
+
+def _weights(classifier: Any) -> str:
+    """Number and hash of a module's weights, for the report."""
+    if not isinstance(classifier, torch.nn.Module):
+        return ""
+    digest, count = hashlib.sha256(), 0
+    for name, tensor in classifier.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        count += tensor.numel()
+    return f" ({count:,} weights, sha256 {digest.hexdigest()[:16]})"
+
+
+def _manifest(dataset: Dataset) -> str:
+    digest = hashlib.sha256()
+    for name, label in zip(dataset.ids, dataset.labels.tolist(), strict=True):
+        digest.update(f"{name}\t{label}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def folder_for(reports: Path, suite: str, aliases: Sequence[str]) -> Path:
+    """A new folder `<suite>-<model>-<time>` for a run. Raises `UsageError` where it cannot be made."""
+    models = aliases[0] if len(aliases) == 1 else f"{len(aliases)}-models"
+    stem = f"{suite}-{models}-{datetime.now():%Y%m%d-%H%M%S}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
+        folder = reports / f"{stem}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UsageError(
+                f"expected a folder for reports that can be written to, got {reports} ({error.strerror}); use --reports DIR"
+            ) from error
+        return folder
+    raise UsageError(f"expected room for one more report named {stem} in {reports}; wait a second and run again")

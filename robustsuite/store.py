@@ -1,0 +1,186 @@
+"""Runs on disk: small files, written whole or not at all, from which every verdict and report can be made again. No torch.
+
+A run's folder holds, for each part of the run (one, or one for each worker), `run-<part>.json`, which says what was run, and
+`blocks-<part>/000000.safetensors`, ..., one file for each `Block`. A run that was killed has lost its last block at most.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from robustsuite.errors import UsageError
+from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, Predictions
+from robustsuite.records import Condition
+
+SCHEMA_VERSION = 1
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part: temporary file, sync, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class Writer:
+    """One part of a run's folder, while it is being filled."""
+
+    def __init__(self, folder: Path, part: str, description: Mapping[str, Any]):
+        """Create the folder and say what is about to be run.
+
+        Args:
+            folder: the run's folder; made where it does not exist.
+            part: a name of this part, unique within the folder.
+            description: JSON-able; what `Reader.descriptions` gives back.
+        """
+        self.folder, self.part, self.written = folder, part, 0
+        (folder / f"blocks-{part}").mkdir(parents=True, exist_ok=True)
+        self.describe(description)
+
+    def describe(self, description: Mapping[str, Any]) -> None:
+        """Replace the description of this part."""
+        content = json.dumps({"schema_version": SCHEMA_VERSION, **description}, indent=1, allow_nan=False)
+        write_whole(self.folder / f"run-{self.part}.json", content.encode())
+
+    def add(self, block: Block, conditions: Mapping[Condition, int]) -> None:
+        """Write a block. `conditions` numbers the conditions; the reader must be given the same."""
+        arrays: dict[str, np.ndarray] = {}
+        entries: list[dict[str, Any]] = []
+
+        def keep(entry: dict[str, Any], columns: Mapping[str, np.ndarray]) -> None:
+            arrays.update({f"{len(entries)}/{name}": np.ascontiguousarray(column) for name, column in columns.items()})
+            entries.append(entry)
+
+        for outcome in block.outcomes:
+            columns = {"rows": outcome.rows, **_columns("", outcome.predictions)}
+            for method, predictions in outcome.recalibrated.items():
+                columns |= _columns(f"{method}:", predictions)
+            if outcome.distance is not None:
+                columns["distance"] = outcome.distance
+            own = {"model": outcome.model, "condition": conditions[outcome.condition], "expected": outcome.expected}
+            keep({**own, "passes": dict(outcome.passes), "error": outcome.error, "recalibrated": list(outcome.recalibrated)}, columns)
+        for part in block.calibration:
+            keep({"model": part.model, "dataset": part.dataset}, {"rows": part.rows, "labels": part.labels, "logits": part.logits})
+        for picture in block.pictures:
+            keep({"model": picture.model, "condition": conditions[picture.condition], "row": picture.row}, {"pixels": picture.pixels})
+        if entries:
+            header = {"dataset": block.dataset, "images": block.images, "entries": entries}
+            path = self.folder / f"blocks-{self.part}" / f"{self.written:06}.safetensors"
+            write_whole(path, save(arrays, metadata={"robustsuite": json.dumps(header, allow_nan=False)}))
+            self.written += 1
+
+
+class Found:
+    """What the blocks of a run say together, as they come or as they are read."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[tuple[str, Condition], list[Outcome]] = defaultdict(list)
+        self._calibration: dict[tuple[str, str], list[CalibrationLogits]] = defaultdict(list)
+        self.pictures: list[Picture] = []
+
+    def add(self, block: Block) -> None:
+        """Take in one block."""
+        for outcome in block.outcomes:
+            self._outcomes[outcome.model, outcome.condition].append(outcome)
+        for part in block.calibration:
+            self._calibration[part.model, part.dataset].append(part)
+        self.pictures += block.pictures
+
+    def decided(self, model: str, condition: Condition) -> bool:
+        """Whether every judged image has been shown, or the condition has been given up."""
+        parts = self._outcomes.get((model, condition), [])
+        return any(part.error for part in parts) or (bool(parts) and sum(len(part.rows) for part in parts) == parts[0].expected)
+
+    def outcome(self, model: str, condition: Condition, broken: str = "") -> Outcome:
+        """The outcome so far; without rows where nothing is known yet. `broken` is why nothing more will come, if so."""
+        parts = self._outcomes.get((model, condition)) or [Outcome(model, condition, np.zeros(0, np.int64), None, -1)]
+        if len(parts) > 1:
+            parts = self._outcomes[model, condition] = [Outcome.join(parts)]
+        outcome = parts[0]
+        return outcome if outcome.complete or outcome.error or not broken else replace(outcome, error=broken)
+
+    def calibration(self) -> list[CalibrationLogits]:
+        """The calibration logits of every model and data set."""
+        return [CalibrationLogits.join(parts) for parts in self._calibration.values()]
+
+
+def descriptions(folder: Path) -> dict[str, dict[str, Any]]:
+    """What each part of a run said it would do, by part. Raises `UsageError` for a folder that holds no readable run."""
+    files = sorted(folder.glob("run-*.json"))
+    if not files:
+        raise UsageError(f"expected a run's folder with run-*.json in it, got {folder}; give the folder that a run printed as its report's")
+    found = {}
+    for file in files:
+        try:
+            description = json.loads(file.read_text())
+            version = description["schema_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"expected a run's description in {file}, got something else ({error}); run the suite again") from error
+        if version > SCHEMA_VERSION:
+            raise UsageError(
+                f"{file} was written by a newer robustsuite (version {version} of the format, known: {SCHEMA_VERSION}); upgrade"
+            )
+        found[file.stem.removeprefix("run-")] = description
+    return found
+
+
+def read(folder: Path, part: str, conditions: Mapping[int, Condition]) -> Found:
+    """Everything that the blocks of one part say. Raises `UsageError` for a damaged block."""
+    found = Found()
+    for path in sorted((folder / f"blocks-{part}").glob("*.safetensors")):
+        try:
+            found.add(_block(path, conditions))
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"expected a block of results in {path}, got a damaged file ({error}); delete it and run the suite again"
+            ) from error
+    return found
+
+
+def _block(path: Path, conditions: Mapping[int, Condition]) -> Block:
+    with safe_open(path, framework="np") as file:
+        header = json.loads(file.metadata()["robustsuite"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
+    outcomes, calibration, pictures = [], [], []
+    for number, entry in enumerate(header["entries"]):
+        own = {name.partition("/")[2]: array for name, array in arrays.items() if name.partition("/")[0] == str(number)}
+        if "pixels" in own:
+            pictures.append(Picture(entry["row"], conditions[entry["condition"]], own["pixels"], entry["model"]))
+        elif "logits" in own:
+            calibration.append(CalibrationLogits(entry["model"], entry["dataset"], own["rows"], own["labels"], own["logits"]))
+        else:
+            outcomes.append(
+                Outcome(
+                    entry["model"],
+                    conditions[entry["condition"]],
+                    own["rows"],
+                    _predictions("", own),
+                    entry["expected"],
+                    {method: made for method in entry["recalibrated"] if (made := _predictions(f"{method}:", own))},
+                    own.get("distance"),
+                    entry["passes"],
+                    entry["error"],
+                )
+            )
+    return Block(header["dataset"], header["images"], tuple(outcomes), tuple(calibration), tuple(pictures))
+
+
+def _columns(prefix: str, predictions: Predictions | None) -> dict[str, np.ndarray]:
+    return {prefix + name: column for name, column in vars(predictions).items()} if predictions is not None else {}
+
+
+def _predictions(prefix: str, columns: Mapping[str, np.ndarray]) -> Predictions | None:
+    if f"{prefix}labels" not in columns:
+        return None
+    return Predictions(**{name: columns[prefix + name] for name in Predictions.__dataclass_fields__})

@@ -1,0 +1,424 @@
+"""TOML to Suite. A suite is pure data; every mistake in it is told at once, each with file, line, key and what to do."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from robustsuite import catalog
+from robustsuite.catalog import did_you_mean
+from robustsuite.errors import UsageError
+from robustsuite.records import (
+    Attacked,
+    Check,
+    Condition,
+    Corrupted,
+    DataDemand,
+    Decision,
+    Gate,
+    Perturbation,
+    Preprocessing,
+    Suite,
+    ThreatModel,
+)
+
+# ------------------------------------------------------------------------------------------------------- the grammar
+
+
+@dataclass(frozen=True)
+class Known:
+    """Marks a string as a name that a room of the catalog holds, for validation and for the JSON Schema."""
+
+    room: str
+
+    def check(self, name: str) -> str:
+        """The name, if the room holds it."""
+        if name not in catalog.names(self.room):
+            raise ValueError(f"unknown name {name!r}; {did_you_mean(name, catalog.names(self.room))}")
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(catalog.names(self.room))}
+
+
+def _exact(value: Any) -> Any:
+    """`"8/255"`, `"0.5"` or a number as an exact fraction."""
+    try:
+        fraction = Fraction(str(value).replace(" ", ""))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f'expected a number on the [0, 1] scale such as "8/255" or 0.5, got {value!r}') from None
+    if fraction < 0:
+        raise ValueError(f"expected a number of at least 0, got {value!r}")
+    return fraction
+
+
+def _severity(value: Any) -> Any:
+    if value not in (1, 2, 3, 4, 5) or isinstance(value, bool):
+        raise ValueError(f"severity must be 1 to 5, got {value!r}")
+    return value
+
+
+def _slug(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", value):
+        raise ValueError(f"expected a name of letters, digits, '-', '_' and '.', got {value!r}")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_slug)]
+Epsilon = Annotated[Any, BeforeValidator(_exact), Field(json_schema_extra={"type": ["string", "number"], "examples": ["8/255"]})]
+Epsilons = Annotated[list[Epsilon], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
+Corruptions = Annotated[
+    list[Annotated[str, Known("corruptions")]],
+    BeforeValidator(lambda value: list(catalog.names("corruptions")) if value == "all" else value),
+]
+Severity = Annotated[int, BeforeValidator(_severity), Field(json_schema_extra={"minimum": 1, "maximum": 5})]
+Scalar = bool | int | float | str
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class PreprocessingTable(_Table):
+    """Steps in this order; see the record `Preprocessing`."""
+
+    central_fraction: float | None = Field(None, gt=0, le=1)
+    resize: int | None = Field(None, ge=1)
+    crop: int | None = Field(None, ge=1)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+
+class DecisionTable(_Table):
+    """How numbers become verdicts; see the record `Decision`."""
+
+    target: Literal["test-set", "population"] = "test-set"
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    inconclusive: Literal["hold", "fail", "warn"] = "hold"
+
+
+class DataTable(_Table):
+    """A data set that the suite asks for."""
+
+    dataset: Annotated[str, Known("datasets")]
+    calibration: Literal["own"] | Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    description: str = ""
+
+
+class CheckTable(_Table):
+    """One demand, or with `per` several of the same kind."""
+
+    name: Name
+    metric: Annotated[str, Known("metrics")] = "accuracy"
+    metric_options: dict[str, Scalar] = {}
+    data: str | None = None
+    corruptions: Corruptions | None = Field(None, min_length=1)
+    severities: list[Severity] = Field([1, 2, 3, 4, 5], min_length=1)
+    attack: Annotated[str, Known("attacks")] | None = None
+    norm: Literal["linf", "l2", "l1", "l0"] = "linf"
+    epsilon: Epsilons | None = Field(None, min_length=1)
+    options: dict[str, Scalar] = {}
+    summary: Annotated[str, Known("summaries")] = "mean"
+    per: Literal["check", "corruption", "condition"] = "check"
+    recalibration: Annotated[str, Known("recalibration")] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    relative_to: str | None = None
+
+
+class SuiteFile(_Table):
+    """A suite file. `schema = 1` is its first line."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    title: str
+    description: str = ""
+    model: str | None = None
+    preprocessing: Literal["as-stored", "model"] | PreprocessingTable = "as-stored"
+    decision: DecisionTable = Field(default_factory=DecisionTable)
+    data: dict[Name, DataTable] = Field(min_length=1)
+    check: list[CheckTable] = Field(min_length=1)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a suite file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SuiteFile.model_json_schema(by_alias=True)}
+
+
+# -------------------------------------------------------------------------------------------------------- finding one
+
+
+def folders() -> tuple[Path, ...]:
+    """Where suites are looked for by name, the user's own first."""
+    package = Path(__file__).parent
+    shipped = package / "suites"  # in a wheel; in a checkout they lie beside the package
+    return Path("suites"), shipped if shipped.is_dir() else package.parent / "suites"
+
+
+def available() -> dict[str, Path]:
+    """Every suite that can be named, by name."""
+    return {path.stem: path for folder in reversed(folders()) for path in sorted(folder.glob("*.toml"))}
+
+
+def locate(name_or_path: str) -> Path:
+    """The file of a suite. Raises `UsageError` where there is none."""
+    if name_or_path.endswith(".toml") or "/" in name_or_path:
+        path = Path(name_or_path).expanduser()
+        if not path.is_file():
+            raise UsageError(f"expected a suite file at {path}, got nothing there; check the path")
+        return path
+    known = available()
+    if name_or_path not in known:
+        raise UsageError(f"unknown suite {name_or_path!r}; {did_you_mean(name_or_path, sorted(known))}")
+    return known[name_or_path]
+
+
+def load(name_or_path: str) -> Suite:
+    """The suite of that name or in that file. Raises `UsageError` naming every mistake in it."""
+    path = locate(name_or_path)
+    return parse(path.read_text(encoding="utf-8"), path)
+
+
+# -------------------------------------------------------------------------------------------------------- reading one
+
+
+def parse(text: str, path: Path) -> Suite:
+    """The suite that a file's text describes. Raises `UsageError` naming every mistake in it."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise UsageError(f"{path}:{line[1] if line else 1}: expected TOML, got a mistake in its syntax: {error}") from error
+    lines = line_numbers(text)
+    mistakes = list(_cross_mistakes(raw))
+    table = None
+    try:
+        table = SuiteFile.model_validate(raw)
+    except ValidationError as error:
+        # A union reports once for each of its members; the first sentence about a place is enough.
+        mistakes += {_place(part["loc"]): _sentence(part) for part in reversed(error.errors())}.items()
+    if mistakes or table is None:
+        told = sorted({(_line(place, lines), _key(place), sentence) for place, sentence in mistakes})
+        listing = "\n".join(f"  {path}:{line}: {key}{': ' if key else ''}{sentence}" for line, key, sentence in told)
+        raise UsageError(f"{path} has {len(told)} mistake{'s' if len(told) > 1 else ''}:\n{listing}")
+    return replace(_suite(table, path, lines), text=text)
+
+
+Place = tuple[str | int, ...]
+
+
+def line_numbers(text: str) -> dict[Place, int]:
+    """The line of every table and key, by place, as in `("check", 2, "epsilon"): 31`. Good enough to point at; not a parser."""
+    lines: dict[Place, int] = {}
+    counts: dict[str, int] = {}
+    table: Place = ()
+    depth, quoted = 0, False
+    for number, line in enumerate(text.splitlines(), start=1):
+        bare = re.sub(r'"(\\.|[^"\\])*"|\'[^\']*\'|#.*', "", line) if '"""' not in line and "'''" not in line else ""
+        if not quoted and depth == 0:
+            if header := re.fullmatch(r"\s*(\[\[?)([^\]]+)\]\]?\s*(#.*)?", line):
+                parts = tuple(part.strip(" \"'") for part in header[2].split("."))
+                if header[1] == "[[":
+                    counts[header[2]] = counts.get(header[2], -1) + 1
+                    parts = (*parts, counts[header[2]])
+                table = parts
+                lines.setdefault(table, number)
+                continue
+            if key := re.match(r"\s*([\w.\"'-]+)\s*=", line):
+                place = table
+                for part in key[1].split("."):
+                    place = (*place, part.strip("\"'"))
+                    lines.setdefault(place, number)
+        if (line.count('"""') + line.count("'''")) % 2:
+            quoted = not quoted
+        depth = max(depth + bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}"), 0)
+    return lines
+
+
+def _line(place: Place, lines: Mapping[Place, int]) -> int:
+    """The line of the place or of the nearest table around it."""
+    while place and place not in lines:
+        place = place[:-1]
+    return lines.get(place, 1)
+
+
+def _key(place: Place) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+
+
+def _place(location: Sequence[str | int]) -> Place:
+    """Pydantic's location without the names of union members and validators that it puts in."""
+    members = ("PreprocessingTable", "literal[", "list[", "function-", "float", "constrained-", "str", "int", "bool")
+    return tuple(part for part in location if isinstance(part, int) or not part.startswith(members))
+
+
+def _sentence(part: Mapping[str, Any]) -> str:
+    match part["type"]:
+        case "extra_forbidden":
+            fields = {"check": CheckTable, "data": DataTable, "decision": DecisionTable, "preprocessing": PreprocessingTable}
+            owner = fields.get(str(part["loc"][0]), SuiteFile) if len(part["loc"]) > 1 else SuiteFile
+            known = [field.alias or name for name, field in owner.model_fields.items()]
+            return f"unknown key {part['loc'][-1]!r}; {did_you_mean(str(part['loc'][-1]), known)}"
+        case "missing":
+            return "a key is missing here; add it"
+        case "value_error":
+            return str(part["ctx"]["error"])
+        case _:
+            return f"{part['msg'][0].lower()}{part['msg'][1:]}, got {part['input']!r}"
+
+
+def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Mistakes that lie between keys, found in the raw data so that other mistakes do not hide them."""
+    data = raw.get("data")
+    data = data if isinstance(data, dict) else {}
+    checks = raw.get("check")
+    names: dict[str, int] = {}
+    for number, check in enumerate(checks if isinstance(checks, list) else []):
+        if not isinstance(check, dict):
+            continue
+        place = ("check", number)
+        name = check.get("name")
+        if isinstance(name, str) and names.setdefault(name, number) != number:
+            yield (*place, "name"), f"expected a name of its own, got {name!r} again; rename this check"
+        chosen = check.get("data")
+        if chosen is not None and chosen not in data:
+            yield (*place, "data"), f"unknown data {chosen!r}; {did_you_mean(str(chosen), list(data))}"
+        if chosen is None and len(data) > 1:
+            yield place, f"expected data = one of {', '.join(data)}, because the suite has several"
+        relative = check.get("relative_to")
+        if relative is not None and relative != "clean" and relative not in data:
+            yield (
+                (*place, "relative_to"),
+                f"expected 'clean' or a data set of the suite, got {relative!r}; {did_you_mean(str(relative), ['clean', *data])}",
+            )
+        if "at_least" in check and "at_most" in check:
+            yield (*place, "at_most"), "expected at_least or at_most, got both; make it two checks"
+        if relative is not None and "at_least" not in check and "at_most" not in check:
+            yield (*place, "relative_to"), "expected a threshold beside relative_to; add at_least or at_most"
+        if "attack" in check:
+            yield from _attack_mistakes(place, check)
+        elif extra := [key for key in ("epsilon", "norm", "options") if key in check]:
+            yield (*place, extra[0]), f"expected {extra[0]!r} only beside attack; name the attack"
+        if "severities" in check and "corruptions" not in check:
+            yield (*place, "severities"), "expected severities only beside corruptions; name the corruptions"
+        options, metric = check.get("metric_options"), check.get("metric", "accuracy")
+        if isinstance(options, dict) and metric in catalog.names("metrics"):
+            yield from _option_mistakes((*place, "metric_options"), options, catalog.signature("metrics", metric, metric, 1))
+
+
+def _attack_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    if "corruptions" in check:
+        yield (*place, "attack"), "expected corruptions or an attack, got both; make it two checks"
+    if "epsilon" not in check:
+        yield (*place, "attack"), 'expected epsilon beside attack; add one, such as epsilon = "8/255"'
+    attack, norm = check["attack"], check.get("norm", "linf")
+    if attack not in catalog.names("attacks"):
+        return
+    norms = catalog.constant("attacks", attack, "NORMS")
+    if norm not in norms:
+        yield (*place, "norm"), f"expected a norm that {attack} knows ({', '.join(norms)}), got {norm!r}"
+    if norm == "linf":
+        for epsilon in check["epsilon"] if isinstance(check.get("epsilon"), list) else [check.get("epsilon", 0)]:
+            if isinstance(epsilon, int | float) and epsilon > 1:
+                yield (
+                    (*place, "epsilon"),
+                    f'expected an L-infinity radius on the [0, 1] scale, got {epsilon}; write "{epsilon}/255" for levels',
+                )
+    if isinstance(check.get("options"), dict):
+        yield from _option_mistakes((*place, "options"), check["options"], catalog.signature("attacks", attack, "start", 4))
+
+
+def _option_mistakes(place: Place, options: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for name, value in options.items():
+        if name not in known:
+            yield (*place, name), f"unknown option {name!r}; {did_you_mean(name, list(known)) if known else 'there are none'}"
+        elif type(value) is not type(known[name]) and not (isinstance(known[name], float) and type(value) is int):
+            yield (*place, name), f"expected {type(known[name]).__name__} as in the default {known[name]!r}, got {value!r}"
+        elif isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+            yield (*place, name), f"expected a number above 0, got {value!r}"
+
+
+# --------------------------------------------------------------------------------------------------- tables to records
+
+
+def _suite(table: SuiteFile, path: Path, lines: Mapping[Place, int]) -> Suite:
+    only = next(iter(table.data))
+    checks = [check for number, row in enumerate(table.check) for check in _checks(row, row.data or only, _line(("check", number), lines))]
+    match table.preprocessing:
+        case "as-stored":
+            preprocessing = Preprocessing()
+        case "model":
+            preprocessing = None
+        case steps:
+            preprocessing = Preprocessing(**steps.model_dump())
+    return Suite(
+        name=path.stem,
+        title=table.title,
+        data={name: DataDemand(row.dataset, row.calibration, row.description) for name, row in table.data.items()},
+        checks=tuple(checks),
+        preprocessing=preprocessing,
+        model=table.model,
+        decision=Decision(**table.decision.model_dump()),
+        description=table.description,
+        path=str(path),
+    )
+
+
+def _checks(row: CheckTable, data: str, line: int) -> Iterator[Check]:
+    """The checks that a table stands for: one, or one for each corruption or condition."""
+    gate = None
+    if row.at_least is not None or row.at_most is not None:
+        bound, threshold = ("at_least", row.at_least) if row.at_least is not None else ("at_most", row.at_most)
+        reference = None if row.relative_to is None else Condition(data if row.relative_to == "clean" else row.relative_to)
+        gate = Gate(bound, threshold, reference)  # pyright: ignore[reportArgumentType]
+    for suffix, perturbations in _groups(row).items():
+        yield Check(
+            name=row.name + (f"-{suffix}" if suffix else ""),
+            metric=row.metric,
+            conditions=tuple(Condition(data, perturbation) for perturbation in perturbations),
+            gate=gate,
+            summary=row.summary,
+            recalibration=row.recalibration,
+            metric_options=tuple(sorted(row.metric_options.items())),
+            line=line,
+        )
+
+
+def _groups(row: CheckTable) -> dict[str, list[Perturbation]]:
+    perturbations: list[Perturbation]
+    if row.attack:
+        options = tuple(sorted(row.options.items()))
+        perturbations = [Attacked(row.attack, ThreatModel(row.norm, epsilon), options) for epsilon in row.epsilon or ()]
+    elif row.corruptions:
+        perturbations = [Corrupted(corruption, severity) for corruption in row.corruptions for severity in row.severities]
+    else:
+        perturbations = [None]
+    groups: dict[str, list[Perturbation]] = {}
+    for perturbation in perturbations:
+        match row.per, perturbation:
+            case "corruption", Corrupted(corruption, _):
+                suffix = corruption
+            case "condition", Corrupted():
+                suffix = str(perturbation)
+            case "condition", Attacked(_, threat):
+                suffix = str(threat).partition(" ")[2].replace("/", "_")
+            case _:
+                suffix = ""
+        groups.setdefault(suffix, []).append(perturbation)
+    return groups
