@@ -1,0 +1,234 @@
+"""What belongs together on the page: a report's flat results as rows, heatmaps, curves and strips of pictures."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+
+from robustsuite.records import Attacked, Condition, ConditionResult, Corrupted, Example, Norm, Report, Verdict
+from robustsuite.reporting import wording
+
+
+def accuracy(result: ConditionResult | None) -> float | None:
+    """The accuracy, where there is one."""
+    value = result.metrics.get("accuracy") if result and not result.error else None
+    return value if value is not None and isfinite(value) else None
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean, or nothing where there is no value or one is missing: a mean over what happened to work would flatter."""
+    present = list(values)
+    known = [value for value in present if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(present) else None
+
+
+def lowest(values: Iterable[float | None]) -> float | None:
+    """The smallest value, or nothing where there is none or one is missing."""
+    present = list(values)
+    known = [value for value in present if value is not None]
+    return min(known) if known and len(known) == len(present) else None
+
+
+# ---------------------------------------------------------------------------------------------------------- checks
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """A check with its verdict on each model, in the order of the models; `None` where it was not run."""
+
+    check: str
+    verdicts: tuple[Verdict | None, ...]
+
+    @property
+    def present(self) -> list[Verdict]:
+        """The verdicts there are, the most urgent first."""
+        return wording.by_urgency(verdict for verdict in self.verdicts if verdict)
+
+    @property
+    def metric(self) -> str:
+        """The metric, where anything could be measured."""
+        return next((verdict.measurement.metric for verdict in self.present if verdict.measurement), "")
+
+    @property
+    def demands(self) -> tuple[list[str], list[str]]:
+        """The gates in words, several where a relative gate came out differently for each model; and what they are relative to."""
+        known = [verdict for verdict in self.verdicts if verdict and verdict.measurement] or self.present
+        demands = [wording.demand(verdict) for verdict in known]
+        return list(dict.fromkeys(one for one, _ in demands)), list(dict.fromkeys(other for _, other in demands if other))
+
+
+def check_rows(report: Report) -> list[CheckRow]:
+    """Every check once, those with the most urgent verdicts first."""
+    found = {(verdict.check, verdict.model): verdict for verdict in report.verdicts}
+    names = dict.fromkeys(verdict.check for verdict in wording.by_urgency(report.verdicts))
+    return [CheckRow(name, tuple(found.get((name, model)) for model in wording.models(report))) for name in names]
+
+
+# --------------------------------------------------------------------------------------------------------- results
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A model's accuracy on one data set in a few numbers; `None` where nothing was measured or a condition failed."""
+
+    dataset: str
+    model: str
+    images: int
+    clean: float | None
+    calibration_error: float | None
+    corrupted_mean: float | None
+    corrupted_lowest: float | None
+    attacked_lowest: float | None
+
+
+def glances(report: Report) -> list[Glance]:
+    """One row for each data set and model."""
+    answer = []
+    for dataset, model in dict.fromkeys((result.condition.dataset, result.model) for result in _by_dataset(report)):
+        mine = [result for result in report.results if (result.condition.dataset, result.model) == (dataset, model)]
+        clean = next((result for result in mine if result.condition.perturbation is None), None)
+        corrupted = [accuracy(result) for result in mine if isinstance(result.condition.perturbation, Corrupted)]
+        attacked = [accuracy(result) for result in mine if isinstance(result.condition.perturbation, Attacked)]
+        images = max(result.images for result in mine)
+        error = clean.metrics.get("expected_calibration_error") if clean else None
+        answer.append(Glance(dataset, model, images, accuracy(clean), error, mean(corrupted), lowest(corrupted), lowest(attacked)))
+    return answer
+
+
+def measurement_rows(report: Report) -> list[ConditionResult]:
+    """Every result, by data set and then condition, the models of a condition next to each other."""
+    order = {condition: place for place, condition in enumerate(dict.fromkeys(result.condition for result in _by_dataset(report)))}
+    return sorted(report.results, key=lambda result: order[result.condition])
+
+
+def _by_dataset(report: Report) -> list[ConditionResult]:
+    order = list(dict.fromkeys(result.condition.dataset for result in report.results))
+    return sorted(report.results, key=lambda result: order.index(result.condition.dataset))
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A model's accuracy on one data set, corruption by severity. `rows` are aligned with `severities`."""
+
+    dataset: str
+    model: str
+    images: int
+    clean: ConditionResult | None
+    severities: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[ConditionResult | None, ...]], ...]
+
+    @property
+    def row_means(self) -> list[float | None]:
+        """The mean accuracy of each corruption over its severities."""
+        return [mean(accuracy(cell) for cell in cells) for _, cells in self.rows]
+
+    @property
+    def column_means(self) -> list[float | None]:
+        """The mean accuracy at each severity over the corruptions."""
+        return [mean(accuracy(cells[place]) for _, cells in self.rows) for place in range(len(self.severities))]
+
+    @property
+    def errors(self) -> list[str]:
+        """Why cells have no number, each condition with its reason."""
+        cells = (cell for _, cells in self.rows for cell in cells)
+        return [f"{cell.condition.perturbation}: {cell.error}" for cell in cells if cell and cell.error]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean accuracy over all cells."""
+        return mean(accuracy(cell) for _, cells in self.rows for cell in cells)
+
+
+def heatmaps(report: Report) -> list[Heatmap]:
+    """One for each data set and model that was shown corruptions."""
+    found: dict[tuple[str, str], dict[tuple[str, int], ConditionResult]] = {}
+    for result in _by_dataset(report):
+        if isinstance(result.condition.perturbation, Corrupted):
+            cell = (result.condition.perturbation.corruption, result.condition.perturbation.severity)
+            found.setdefault((result.condition.dataset, result.model), {})[cell] = result
+    answer = []
+    for (dataset, model), cells in found.items():
+        severities = tuple(sorted({severity for _, severity in cells}))
+        rows = tuple(
+            (name, tuple(cells.get((name, severity)) for severity in severities)) for name in dict.fromkeys(name for name, _ in cells)
+        )
+        images = max(cell.images for cell in cells.values())
+        answer.append(Heatmap(dataset, model, images, _clean(report, dataset, model), severities, rows))
+    return answer
+
+
+def _clean(report: Report, dataset: str, model: str) -> ConditionResult | None:
+    return next((result for result in report.results if result.condition == Condition(dataset) and result.model == model), None)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy by radius under one attack in one norm. `rows` are aligned with `models`; radius 0 is the clean accuracy."""
+
+    dataset: str
+    attack: str
+    norm: Norm
+    options: tuple[tuple[str, int | float | bool | str], ...]
+    models: tuple[str, ...]
+    rows: tuple[tuple[Fraction, tuple[ConditionResult | None, ...]], ...]
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether the median size of the perturbations is known."""
+        return any(cell and "median_distance" in cell.metrics for _, cells in self.rows for cell in cells)
+
+
+def curves(report: Report) -> list[Curve]:
+    """One for each data set, attack, norm and set of options, with every model that was attacked so."""
+    found: dict[tuple[str, str, Norm, tuple[tuple[str, int | float | bool | str], ...]], dict[tuple[Fraction, str], ConditionResult]] = {}
+    for result in _by_dataset(report):
+        if isinstance(attacked := result.condition.perturbation, Attacked):
+            key = (result.condition.dataset, attacked.attack, attacked.threat.norm, attacked.options)
+            found.setdefault(key, {})[attacked.threat.epsilon, result.model] = result
+    answer = []
+    for (dataset, attack, norm, options), cells in found.items():
+        models = tuple(model for model in wording.models(report) if any(model == other for _, other in cells))
+        rows = [(radius, tuple(cells.get((radius, model)) for model in models)) for radius in sorted({radius for radius, _ in cells})]
+        clean = tuple(_clean(report, dataset, model) for model in models)
+        if any(clean) and rows[0][0] != 0:
+            rows.insert(0, (Fraction(0), clean))
+        answer.append(Curve(dataset, attack, norm, options, models, tuple(rows)))
+    return answer
+
+
+# -------------------------------------------------------------------------------------------------------- examples
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture as one or more models saw it. Models that were shown the same picture share a view."""
+
+    perturbation: str
+    picture: bytes
+    answers: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One image in all the views that were kept of it."""
+
+    dataset: str
+    image: str
+    label: str
+    views: tuple[View, ...]
+
+
+def strips(report: Report) -> list[Strip]:
+    """One for each image, in the order of the report."""
+    found: dict[tuple[str, str], dict[tuple[str, bytes], list[Example]]] = {}
+    for example in report.examples:
+        found.setdefault((example.dataset, example.image), {}).setdefault((example.perturbation, example.picture), []).append(example)
+    return [
+        Strip(
+            dataset,
+            image,
+            next(iter(views.values()))[0].label,
+            tuple(View(name, picture, tuple(those)) for (name, picture), those in views.items()),
+        )
+        for (dataset, image), views in found.items()
+    ]

@@ -1,0 +1,154 @@
+"""A report as one HTML page that opens from disk: no script, no network, everything inside the file."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from robustsuite.records import Calibration, ConditionResult, Report, Verdict
+from robustsuite.reporting import arrangement, drawings, wording
+
+CARDS = 24
+"""Checks that did not pass are shown as cards up to this many; the rest follow as a folded list, each with its reason."""
+
+PICTURE_KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+
+
+def to_html(report: Report) -> str:
+    """The report as a self-contained page. Every name and reason is escaped; the page's own policy forbids scripts and requests."""
+    urgent = [verdict for verdict in wording.by_urgency(report.verdicts) if wording.standing(verdict) not in ("passed", "measured")]
+    metrics = wording.metric_order(name for result in report.results for name in result.metrics)
+    page = _template().render(
+        report=report,
+        cards=urgent[:CARDS],
+        rest=urgent[CARDS:],
+        measurement_metrics=metrics,
+    )
+    # A file name that is not valid Unicode could not be saved as UTF-8.
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _template() -> Template:
+    folder = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+    )
+    environment.globals.update(
+        wording=wording,
+        arrangement=arrangement,
+        style=Markup((folder / "report.css").read_text("utf-8")),
+        legend_mark=drawings.legend_mark,
+        curve_drawing=_curve_drawing,
+        reliability_drawing=_reliability_drawing,
+        few=drawings.FEW,
+        gate_drawing=_gate_drawing,
+        calibration_rows=_calibration_rows,
+        picture_source=_picture_source,
+        told=_told,
+        unbroken=_unbroken,
+        percent=_percent,
+        cell_words=_cell_words,
+    )
+    return environment.get_template("report.html.jinja")
+
+
+# ----------------------------------------------------------------------------------------------------------- drawings
+
+
+def _curve_drawing(curve: arrangement.Curve) -> Markup:
+    series = []
+    for place, model in enumerate(curve.models):
+        values = [(radius, arrangement.accuracy(cells[place])) for radius, cells in curve.rows]
+        points = [(radius, value) for radius, value in values if value is not None]
+        series.append(
+            [
+                drawings.Point(float(radius), value, f"{model}, radius {wording.radius(radius)}: {wording.number('accuracy', value)}")
+                for radius, value in points
+            ]
+        )
+    title = f"Accuracy by radius under {curve.attack} in {wording.NORMS[curve.norm]}; the table below it has the numbers"
+    ticks = [(float(radius), wording.radius(radius)) for radius, _ in curve.rows]
+    return drawings.accuracy_curves(title, series, ticks, f"radius ε in {wording.NORMS[curve.norm]}")
+
+
+def _reliability_drawing(calibration: Calibration, when: str) -> Markup:
+    bins = calibration.reliability_before if when == "before" else calibration.reliability_after
+    title = (
+        f"Accuracy by confidence of {calibration.model} on {calibration.dataset}, {when} {wording.metric_name(calibration.recalibration)}"
+    )
+    return drawings.reliability_diagram(title, bins)
+
+
+def _gate_drawing(verdict: Verdict) -> Markup:
+    measured, threshold = verdict.measurement, verdict.threshold
+    if measured is None or threshold is None:
+        return Markup()
+    numbers = (measured.low, measured.value, measured.high, threshold)
+    if wording.NOTHING in [wording.number(measured.metric, one) for one in numbers]:
+        return Markup()
+    title = f"{wording.metric_name(measured.metric)} {wording.value(verdict)} against the gate {wording.gate(verdict)}"
+    return drawings.gate_strip(title, measured.low, measured.value, measured.high, threshold, verdict.gate.startswith("≥"))
+
+
+# ------------------------------------------------------------------------------------------------------- words, cells
+
+
+def _percent(share: float | None) -> str:
+    """A share without its unit, for cells under a caption that names it."""
+    return wording.number("accuracy", share).removesuffix(" %")
+
+
+def _cell_words(result: ConditionResult | None) -> str:
+    """What a cell without a number says."""
+    if result is None:
+        return "not measured"
+    return result.error or "no accuracy"
+
+
+def _calibration_rows(calibration: Calibration) -> list[tuple[str, str, str, str, str]]:
+    """Metric, which way is better, before, after, and what the change means."""
+    rows = []
+    for metric in wording.metric_order([*calibration.before, *calibration.after]):
+        before, after = calibration.before.get(metric), calibration.after.get(metric)
+        better = wording.BETTER.get(metric, "")
+        change = ""
+        if better and before is not None and after is not None and before == before and after == after:
+            change = "same" if before == after else "better" if (after > before) == (better == "higher") else "worse"
+        rows.append(
+            (wording.metric_name(metric), better, wording.number(metric, before, after), wording.number(metric, after, before), change)
+        )
+    return rows
+
+
+def _picture_source(picture: bytes) -> str:
+    """The picture as a `data:` address; empty for anything that is not a PNG or JPEG."""
+    kind = next((kind for start, kind in PICTURE_KINDS.items() if picture.startswith(start)), "")
+    return f"data:{kind};base64,{b64encode(picture).decode('ascii')}" if kind else ""
+
+
+def _unbroken(text: str) -> Markup:
+    """The text with its short hyphenated names kept on one line each, so that a reader can find them."""
+    pieces = (
+        Markup('<span class="name">{}</span>').format(piece) if "-" in piece and len(piece) <= 32 else Markup.escape(piece)
+        for piece in text.split(" ")
+    )
+    return Markup(" ").join(pieces)
+
+
+def _told(value: Any) -> Markup:
+    """A value of the provenance: mappings as a list of terms, sequences as a list, everything else as its text."""
+    if isinstance(value, Mapping) and value:
+        terms = (Markup("<dt>{}</dt><dd>{}</dd>").format(str(name), _told(item)) for name, item in value.items())
+        return Markup("<dl>{}</dl>").format(Markup("").join(terms))
+    if isinstance(value, list | tuple) and value:
+        return Markup(", ").join(_told(item) for item in value) if len(str(value)) < 200 else Markup("<ul>{}</ul>").format(
+            Markup("").join(Markup("<li>{}</li>").format(_told(item)) for item in value)
+        )  # fmt: skip
+    if isinstance(value, bool):
+        return Markup("yes" if value else "no")
+    return Markup.escape(wording.NOTHING if value is None or value in ("", [], (), {}) else str(value))

@@ -1,0 +1,88 @@
+"""A report as Markdown for a pull request or a job summary: the verdict, then the checks, failed ones first."""
+
+import re
+from collections.abc import Iterable
+
+from robustsuite.records import Report, Verdict
+from robustsuite.reporting import wording
+
+MOST_BYTES = 60_000
+"""GitHub refuses a comment above 65,536 characters; a job summary may be longer, but nobody reads it."""
+
+RESERVED_BYTES = 600
+"""Kept free for the sentence that says what was left out."""
+
+
+def to_markdown(report: Report) -> str:
+    """The report as GitHub-flavoured Markdown, always under 60 kB; whatever does not fit is left out, and a sentence says so."""
+    verdicts = wording.by_urgency(report.verdicts)
+    several = len(wording.models(report)) > 1
+    head = [
+        *(
+            line
+            for model in wording.models(report)
+            for line in (f"**{wording.SYMBOLS[wording.overall(report, model)]} {_escaped(wording.sentence(report, model), 600)}**", "")
+        ),
+        f"{_escaped(report.title or report.suite, 300)}. {wording.decision_sentence(report.decision)}",
+        "",
+    ]
+    table = ["| | Check | Model | Value | Interval | Gate | Reason |", "|---|---|---|---:|---|---|---|"]
+    if not several:
+        table = ["| | Check | Value | Interval | Gate | Reason |", "|---|---|---:|---|---|---|"]
+    notes = [f"* {_escaped(note, 500)}" for note in report.notes]
+    text, left_out = _filled("", head, MOST_BYTES // 3)
+    text, without_rows = _filled(text + _joined(table), (_row(verdict, several) for verdict in verdicts), MOST_BYTES - RESERVED_BYTES)
+    if without_rows:
+        text += f"\n{without_rows} more of {len(verdicts)} rows do not fit here; the HTML and JSON reports hold every check.\n"
+    if left_out:
+        text += f"\n{left_out} lines above the table do not fit here; the HTML and JSON reports hold every model.\n"
+    if notes:
+        filled, left_out = _filled(text + "\n**Notes**\n\n", notes, MOST_BYTES - RESERVED_BYTES // 2)
+        text = text + f"\n{len(notes)} notes do not fit here.\n" if left_out == len(notes) else filled
+    # A file name that is not valid Unicode could not be saved as UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _filled(text: str, lines: Iterable[str], most: int) -> tuple[str, int]:
+    """The text with as many of the lines as fit into `most` bytes, and how many did not."""
+    lines = list(lines)
+    size = _size(text)
+    kept = []
+    for line in lines:
+        size += _size(line) + 1
+        if size > most:
+            break
+        kept.append(line)
+    return text + _joined(kept), len(lines) - len(kept)
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _row(verdict: Verdict, several: bool) -> str:
+    standing = wording.standing(verdict)
+    reason = "" if standing in ("passed", "measured") else verdict.reason
+    cells = [
+        f"{wording.SYMBOLS[standing]} {wording.WORDS[standing]}",
+        _escaped(verdict.check, 120),
+        *([_escaped(verdict.model, 80)] if several else []),
+        wording.value(verdict),
+        wording.interval(verdict),
+        _escaped(wording.gate(verdict), 80),
+        _escaped(reason, 300),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str, most: int) -> str:
+    """The text on one line, at most `most` characters of it, with nothing left that Markdown or HTML would act upon."""
+    text = " ".join(text.split())
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # An underscore inside a word is an underscore in GitHub's Markdown; only at a word's edge does it emphasise.
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", re.sub(r"([\\`*\[\]|~#])", r"\\\1", text))

@@ -1,0 +1,230 @@
+"""The words and numbers that every kind of output shares: statuses, verdict sentences, values, intervals and gates."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import isfinite
+from typing import Literal
+
+from robustsuite.records import Attacked, Condition, Corrupted, Decision, Measurement, Norm, Report, Status, Verdict
+
+Standing = Status | Literal["measured"]
+
+ORDER: tuple[Standing, ...] = ("failed", "error", "inconclusive", "passed", "measured")
+"""The most urgent first."""
+
+SYMBOLS: dict[Standing, str] = {"failed": "✗", "error": "!", "inconclusive": "?", "passed": "✓", "measured": "·"}
+WORDS: dict[Standing, str] = {
+    "failed": "FAILED",
+    "error": "ERROR",
+    "inconclusive": "INCONCLUSIVE",
+    "passed": "passed",
+    "measured": "measured",
+}
+NORMS: dict[Norm, str] = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
+
+METRICS = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calibration_error")
+"""The order in which metrics are listed; others follow by name."""
+
+METRIC_NAMES = {"brier_score": "Brier score", "negative_log_likelihood": "negative log-likelihood"}
+"""Where the name is not simply the key with spaces."""
+
+BETTER = {
+    "accuracy": "higher",
+    "negative_log_likelihood": "lower",
+    "brier_score": "lower",
+    "expected_calibration_error": "lower",
+}
+"""Which way is better, where it is known."""
+
+NOTHING = "–"
+"""Stands where there is no number."""
+
+
+# -------------------------------------------------------------------------------------------------------- verdicts
+
+
+def standing(verdict: Verdict) -> Standing:
+    """The status, except that a check without a gate is not said to have passed: it was `measured`."""
+    if verdict.status == "passed" and not verdict.gate:
+        return "measured"
+    return verdict.status
+
+
+def by_urgency(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The most urgent first; within a standing, the order of the suite."""
+    return sorted(verdicts, key=lambda verdict: ORDER.index(standing(verdict)))
+
+
+def models(report: Report) -> tuple[str, ...]:
+    """Every model of the report, also one that only a verdict names."""
+    return tuple(dict.fromkeys([*report.models, *(verdict.model for verdict in report.verdicts)]))
+
+
+def overall(report: Report, model: str) -> Standing:
+    """The standing of a model: that of its most urgent check, with inconclusive ones taken as the suite decides."""
+    taken: dict[str, Standing] = {"hold": "inconclusive", "fail": "failed", "warn": "passed"}
+    worst: Standing = "measured"
+    for verdict in report.verdicts:
+        if verdict.model == model:
+            one = standing(verdict)
+            one = taken[report.decision.inconclusive] if one == "inconclusive" else one
+            worst = one if ORDER.index(one) < ORDER.index(worst) else worst
+    return worst
+
+
+def headline(report: Report, model: str) -> str:
+    """The verdict on a model without the names of checks: `digits-standard FAILED 3 of 11 checks; 1 ERROR`."""
+    return _told(report, model, named=False)
+
+
+def sentence(report: Report, model: str) -> str:
+    """The verdict on a model in one sentence: `digits-standard FAILED 2 of 11 checks: noise, blur; 1 ERROR: contrast`."""
+    return _told(report, model, named=True)
+
+
+def named(report: Report, model: str) -> list[tuple[Standing, str]]:
+    """The first few checks of every standing that is not a pass, for those standings that occur."""
+    standings: tuple[Standing, ...] = ("failed", "error", "inconclusive")
+    answer = []
+    for one in standings:
+        names = [verdict.check for verdict in report.verdicts if verdict.model == model and standing(verdict) == one]
+        if names:
+            answer.append((one, _listed(names)))
+    return answer
+
+
+def _told(report: Report, model: str, named: bool) -> str:
+    verdicts = [verdict for verdict in report.verdicts if verdict.model == model]
+    names = {one: [verdict.check for verdict in verdicts if standing(verdict) == one] for one in ORDER}
+    judged = len(verdicts) - len(names["measured"])
+    if not judged:
+        return f"{model} was measured; no check has a gate" if verdicts else f"no check was run on {model}"
+    lists = {one: f": {_listed(names[one])}" if named else "" for one in ORDER}
+    of = f"of {judged} check{'' if judged == 1 else 's'}"
+    parts = [
+        f"FAILED {len(names['failed'])} {of}{lists['failed']}" if names["failed"] else f"passed {len(names['passed'])} {of}",
+        *(f"{len(names[one])} {WORDS[one]}{lists[one]}" for one in ("error", "inconclusive") if names[one]),
+    ]
+    return f"{model} {'; '.join(parts)}"
+
+
+def _listed(names: Sequence[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def decision_sentence(decision: Decision) -> str:
+    """How numbers became verdicts, in words."""
+    if decision.target == "test-set":
+        return "Judged on exactly these images: a verdict says what the model did on them, not what it would do on others."
+    return (
+        "Judged for the population that the images came from: a check passes when its whole interval satisfies the gate. "
+        f"Each end of an interval errs with probability at most, or where it is bootstrapped about, {100 * decision.alpha:.6g} %."
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- numbers
+
+
+def is_share(metric: str) -> bool:
+    """Whether the metric is a share of images, written in percent."""
+    return "accuracy" in metric
+
+
+def metric_name(metric: str) -> str:
+    """The metric's name as a reader would say it."""
+    return METRIC_NAMES.get(metric, metric.replace("_", " "))
+
+
+def metric_order(metrics: Iterable[str]) -> list[str]:
+    """Each metric once, the well-known ones first."""
+    found = set(metrics)
+    return [*(one for one in METRICS if one in found), *sorted(found.difference(METRICS))]
+
+
+def number(metric: str, value: float | None, apart_from: float | None = None) -> str:
+    """The value as text: shares as `97.3 %`, counts per image with one decimal, everything else with four.
+
+    Rounding never hides the decision: decimals are added until the text differs from that of `apart_from` where the value
+    does, and until a share that is not quite everything or nothing does not look like it.
+    """
+    if value is None or not isfinite(value):
+        return NOTHING
+    share = is_share(metric)
+    scale, decimals = (100, 1) if share else (1, 1) if metric.endswith("_per_image") else (1, 4)
+    text = f"{scale * value:.{decimals}f}"
+    while decimals < 10 and (
+        (apart_from is not None and value != apart_from and text == f"{scale * apart_from:.{decimals}f}")
+        or (share and 0 < value < 1 and float(text) in (0, 100))
+    ):
+        decimals += 1
+        text = f"{scale * value:.{decimals}f}"
+    return f"{text} %" if share else text
+
+
+def value(verdict: Verdict) -> str:
+    """The measured value, or a dash where nothing could be measured."""
+    measured = verdict.measurement
+    return number(measured.metric, measured.value, verdict.threshold) if measured else NOTHING
+
+
+def is_exact(measurement: Measurement) -> bool:
+    """Whether the number is known exactly, so that there is no interval to show."""
+    return measurement.low == measurement.value == measurement.high
+
+
+def interval(verdict: Verdict) -> str:
+    """The interval that the decision used; empty where nothing was measured or the number is exact."""
+    measured = verdict.measurement
+    if measured is None or is_exact(measured):
+        return ""
+    low, high = (number(measured.metric, end, verdict.threshold) for end in (measured.low, measured.high))
+    return f"{low.removesuffix(' %')} to {high}"
+
+
+def demand(verdict: Verdict) -> tuple[str, str]:
+    """What was demanded, in the unit of the value (`≥ 90 %`), and what that is relative to, empty where it is absolute."""
+    sign, threshold, measured = verdict.gate[:1], verdict.threshold, verdict.measurement
+    if threshold is None or measured is None or not isfinite(threshold):
+        return verdict.gate or "no gate", ""
+    if verdict.gate == f"{sign} {threshold:g}":
+        return f"{sign} {100 * threshold:.6g} %" if is_share(measured.metric) else verdict.gate, ""
+    return f"{sign} {number(measured.metric, threshold, measured.value)}", verdict.gate[1:].strip()
+
+
+def gate(verdict: Verdict) -> str:
+    """What was demanded, in one piece: `≥ 91.3 % (digits/clean -0.05)`."""
+    absolute, relative = demand(verdict)
+    return f"{absolute} ({relative})" if relative else absolute
+
+
+def confidence(share: float) -> str:
+    """A model's confidence: `97.3 %`; what would round to everything is said to be above 99.9 %."""
+    return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
+
+
+def images(count: int) -> str:
+    """A number of images, as in `1 image` or `10,000 images`."""
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+# ------------------------------------------------------------------------------------------------------ conditions
+
+
+def radius(epsilon: Fraction) -> str:
+    """A radius as its field writes it: `24/255` rather than 8/85, `2.5` rather than 5/2."""
+    if Fraction(f"{float(epsilon):g}") == epsilon:
+        return f"{float(epsilon):g}"
+    levels = 255 * epsilon
+    return f"{levels}/255" if levels.denominator == 1 and levels <= 64 else str(epsilon)
+
+
+def perturbation_name(condition: Condition) -> str:
+    """What was done to the images, as a reader would say it."""
+    match condition.perturbation:
+        case Corrupted(corruption, severity):
+            return f"{metric_name(corruption)}, severity {severity}"
+        case Attacked(attack, threat, options):
+            return ", ".join([f"{attack} {NORMS[threat.norm]} {radius(threat.epsilon)}", *(f"{name}={option}" for name, option in options)])
+        case None:
+            return "clean"
