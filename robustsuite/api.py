@@ -1,0 +1,219 @@
+"""The public functions: the same line that the plugin runs, in whole or in parts."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustsuite import assembling, attacking, catalog, corrupting, judging, loading, suite_files
+from robustsuite.attacking import AttackResult
+from robustsuite.classifying import Subject, evaluation_mode
+from robustsuite.errors import UsageError
+from robustsuite.numerics.condense import condense
+from robustsuite.numerics.levels import to_levels
+from robustsuite.numerics.random import image_keys
+from robustsuite.records import (
+    Attacked,
+    Check,
+    Condition,
+    Corrupted,
+    Dataset,
+    Decision,
+    Measurement,
+    Model,
+    Norm,
+    Report,
+    Settings,
+    Suite,
+    ThreatModel,
+)
+from robustsuite.reporting.json import from_json
+from robustsuite.roles import Classifier, Images, Labels, Levels, Logits, Recalibration
+from robustsuite.running import Run, folder_for
+from robustsuite.writing import write
+
+
+def corrupt(
+    images: Images | Levels, corruption: str, severity: int, *, ids: Sequence[str] | None = None, seed: int = 0, profile: str = "auto"
+) -> Images | Levels:
+    """A batch of images under a common corruption.
+
+    Args:
+        images: `[batch, 3, height, width]`; uint8 levels as a benchmark stores them, or floats in [0, 1].
+        corruption: a name in the catalog, such as `fog`.
+        severity: 1 to 5.
+        ids: one name per image, to which its noise belongs; by default the position in the batch.
+        seed: another seed draws other noise.
+        profile: whose constants: `imagenet`, `imagenet-299`, `tiny`, `cifar`, or `auto` by the images' size.
+
+    Returns:
+        Of the type that came in: uint8 rounded down as the benchmark does, or floats in [0, 1] without rounding.
+
+    Raises:
+        UsageError: unknown corruption, severity or profile.
+    """
+    corrupted = Corrupted(corruption, severity)
+    keys = image_keys(_names(ids, len(images))).to(images.device)
+    if images.dtype == torch.uint8:
+        return to_levels(corrupting.corrupt(images, corrupted, keys, seed, profile))
+    return corrupting.corrupt(images, corrupted, keys, seed, profile).to(images.dtype)
+
+
+def attack(
+    model: Classifier,
+    images: Images,
+    labels: Labels,
+    attack: str,
+    *,
+    norm: Norm,
+    epsilon: float | str | Fraction,
+    ids: Sequence[str] | None = None,
+    seed: int = 0,
+    **options: int | float | bool | str,
+) -> AttackResult:
+    """The worst that an attack finds in a threat model, image by image; see `AttackResult`.
+
+    Args:
+        model: images in [0, 1] to logits, normalisation inside; judged in eval mode and set back afterwards.
+        images: float32 in [0, 1], on the model's device.
+        labels: the true classes.
+        attack: a name in the catalog, such as `pgd`.
+        norm: `linf`, `l2`, … as the attack knows it.
+        epsilon: the radius on the [0, 1] scale; a string such as `"8/255"` is exact.
+        ids: one name per image, to which its noise belongs; by default the position in the batch.
+        seed: of the attack's noise.
+        options: the attack's own, such as `steps`.
+
+    Raises:
+        UsageError: unknown attack, norm or option.
+        EvaluationError: the model raised, or returned anything but finite logits.
+    """
+    known = catalog.signature("attacks", attack, "start", 4) if attack in catalog.names("attacks") else {}
+    for name in options:
+        if known and name not in known:
+            raise UsageError(f"unknown option {name!r} of attack {attack!r}; {catalog.did_you_mean(name, list(known))}")
+    if norm not in catalog.module("attacks", attack).NORMS:
+        raise UsageError(f"expected a norm that {attack} knows, got {norm!r}; known: {', '.join(catalog.module('attacks', attack).NORMS)}")
+    attacked = Attacked(attack, ThreatModel(norm, Fraction(epsilon)), tuple(sorted(options.items())))
+    keys = image_keys(_names(ids, len(images))).to(images.device)
+    subject = Model("model", "", model)
+    with evaluation_mode([subject], images.device), torch.inference_mode():
+        classes = model(images[:1]).shape[1]
+    with evaluation_mode([subject], images.device):
+        judged = Subject(subject, [str(number) for number in range(classes)], images.device, width=len(images))
+        return attacking.attack(judged, images, labels, attacked, keys, seed)
+
+
+def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarray, *, alpha: float = 0.05, **options: Any) -> Measurement:
+    """A metric with its limits for the population that the images came from.
+
+    Args:
+        metric: a name in the catalog, such as `expected_calibration_error`.
+        logits: `[images, classes]`, not probabilities.
+        labels: `[images]`.
+        alpha: each limit is wrong with probability at most (where bootstrapped: about) this.
+        options: the metric's own, such as `bins`.
+    """
+    predictions = condense(torch.as_tensor(logits), torch.as_tensor(labels).long())
+    condition = Condition("given")
+    outcome = judging.Outcome("given", condition, np.arange(len(predictions)), predictions, len(predictions))
+    check = Check(metric, metric, (condition,), metric_options=tuple(sorted(options.items())))
+    verdict = judging.judge(check, "given", {condition: outcome}, Decision(target="population", alpha=alpha))
+    if verdict.measurement is None:
+        raise UsageError(verdict.reason)
+    return verdict.measurement
+
+
+def fit(recalibration: str, logits: Logits | np.ndarray, labels: Labels | np.ndarray) -> Recalibration:
+    """A recalibration fitted on held-out logits `[images, classes]` and labels: callable on logits, with `.parameters`."""
+    return catalog.find("recalibration", recalibration)(np.asarray(logits), np.asarray(labels))
+
+
+def load_model(reference: str) -> Model:
+    """A model by reference: `timm:NAME`, `torchvision:NAME`, `path/to/file.py:function`, `model.pt2`, `digits-robust`."""
+    return loading.load_model(reference)
+
+
+def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
+    """A data set of the catalog, opened and checked."""
+    return catalog.find("datasets", name)(None if root is None else Path(root))
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """A suite by name (your own `./suites` first, then the shipped ones) or path."""
+    return suite_files.load(name_or_path)
+
+
+def evaluate(
+    suite: Suite | str,
+    models: Mapping[str, Classifier] | Sequence[str] = (),
+    data: Mapping[str, str | Path | Dataset] | None = None,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    amp: str = "off",
+    seed: int = 0,
+    shuffle: bool = False,
+    reports: str | Path | None = None,
+) -> Report:
+    """Judge models by a suite: what `pytest --suite` does, without pytest.
+
+    Args:
+        suite: a suite, its name or its path.
+        models: references, or classifiers by alias; none for the suite's own model.
+        data: folders (or data sets) by the suite's names for them.
+        device: `auto`, `cpu`, `cuda` or `cuda:1`.
+        batch_size: images at a time; `None` chooses.
+        workers: decoding processes; `None` chooses.
+        amp: `off`, `bf16` or `fp16`.
+        seed: of every random draw.
+        shuffle: show the images in a random order.
+        reports: a folder to write the run into; by default nothing is kept.
+
+    Raises:
+        UsageError: anything the user can mend. What cannot be evaluated becomes a verdict `error` instead.
+    """
+    suite = suite_files.load(suite) if isinstance(suite, str) else suite
+    if isinstance(models, Mapping):
+        judged = [Model(alias, "given", classifier, getattr(classifier, "preprocessing", None)) for alias, classifier in models.items()]
+    else:
+        references = loading.aliases(models) or loading.aliases([suite.model] if suite.model else [])
+        judged = [loading.load_model(reference, alias) for alias, reference in references.items()]
+    if not judged:
+        raise UsageError(f"suite {suite.name!r} names no model of its own; give models")
+    given = {name: found for name, found in (data or {}).items() if isinstance(found, Dataset)}
+    folders = {name: Path(found) for name, found in (data or {}).items() if not isinstance(found, Dataset)}
+    datasets = given | loading.load_datasets(suite, folders, without=given)
+    settings = Settings(device, batch_size, workers, amp, seed, shuffle)  # pyright: ignore[reportArgumentType]
+    with TemporaryDirectory() as temporary:
+        aliases = [model.alias for model in judged]
+        folder = folder_for(Path(reports or temporary), suite.name, aliases)
+        run = Run(suite, dict.fromkeys(aliases, suite.checks), judged, datasets, settings, folder)
+        while run.advance():
+            pass
+        report = assembling.assemble(folder)
+        if reports is not None:
+            write(report, folder)
+    return report
+
+
+def read_report(path: str | Path) -> Report:
+    """A report from its `results.json`, or from the folder that holds it."""
+    path = Path(path)
+    file = path / "results.json" if path.is_dir() else path
+    if not file.is_file():
+        raise UsageError(f"expected a report's results.json at {file}, got nothing there; check the path")
+    return from_json(file.read_text(encoding="utf-8"))
+
+
+def _names(ids: Sequence[str] | None, count: int) -> Sequence[str]:
+    if ids is None:
+        return [str(place) for place in range(count)]
+    if len(ids) != count:
+        raise UsageError(f"expected one id for each of {count} images, got {len(ids)}")
+    return ids

@@ -1,0 +1,93 @@
+"""`robustsuite`: what needs no pytest. `list`, `show`, `report`, `schema`."""
+
+import argparse
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from robustsuite import catalog, suite_files
+from robustsuite.errors import UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, or 4 for what the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="robustsuite", description="Robustness suites for vision models. Suites are run by pytest --suite NAME."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("list", help="suites, corruptions, attacks, metrics, … by name")
+    listing.add_argument("room", nargs="?", choices=("suites", *catalog.ROOMS), help="only these")
+    show = commands.add_parser("show", help="a suite's checks, or where a corruption, attack or metric comes from")
+    show.add_argument("name")
+    report = commands.add_parser("report", help="make a run's report again from its records, without model or images")
+    report.add_argument("run", type=Path, help="the folder of a run")
+    commands.add_parser("schema", help="the JSON Schema of a suite file")
+    chosen = parser.parse_args(arguments)
+    try:
+        match chosen.command:
+            case "list":
+                _list(chosen.room)
+            case "show":
+                _show(chosen.name)
+            case "report":
+                _report(chosen.run)
+            case "schema":
+                print(json.dumps(suite_files.json_schema(), indent=2))
+    except UsageError as error:
+        print(f"robustsuite: {error}", file=sys.stderr)
+        return 4
+    except BrokenPipeError:  # as in `robustsuite list | head`
+        sys.stderr.close()
+    return 0
+
+
+def _list(only: str | None) -> None:
+    for room in [only] if only else ["suites", *catalog.ROOMS]:
+        print(f"{room}:")
+        if room == "suites":
+            for name, path in sorted(suite_files.available().items()):
+                print(f"  {name:<28} {suite_files.load(str(path)).title}")
+        elif room == "models":
+            for name in catalog.names("models"):
+                print(textwrap.indent(textwrap.fill(catalog.describe(room, name), 77), "  "))
+        else:
+            for name in catalog.names(room):
+                print(f"  {name:<28} {textwrap.shorten(catalog.describe(room, name), 79 - 31, placeholder=' …')}")
+
+
+def _show(name: str) -> None:
+    rooms = [room for room in catalog.ROOMS if name in catalog.names(room)]
+    if rooms:
+        for room in rooms:
+            print(f"{name} ({room})\n\n{catalog.module(room, name).__doc__}")
+            function = getattr(catalog.module(room, name), "start" if room == "attacks" else name, None)
+            if function is not None:
+                print(inspect.cleandoc(function.__doc__ or ""))
+        return
+    known = [*suite_files.available(), *(thing for room in catalog.ROOMS for thing in catalog.names(room))]
+    if name not in suite_files.available() and not name.endswith(".toml"):
+        raise UsageError(f"unknown name {name!r}; {catalog.did_you_mean(name, known)}")
+    suite = suite_files.load(name)
+    print(f"{suite.name}: {suite.title}\n{suite.path}\n\n{suite.description.strip()}\n")
+    for data, demand in suite.data.items():
+        print(f"data {data}: {demand.dataset}, calibration {demand.calibration}. {demand.description}")
+    for check in suite.checks:
+        first, *others = check.conditions
+        conditions = f"{len(others) + 1} conditions" if others else str(first)
+        fold = f"{check.summary} of " if others else ""
+        after = f" after {check.recalibration}" if check.recalibration else ""
+        print(f"  {check.name}: {fold}{check.metric}{after} on {conditions} {check.gate or '(measured only)'}")
+
+
+def _report(folder: Path) -> None:
+    from robustsuite.assembling import assemble
+    from robustsuite.reporting.terminal import lines
+    from robustsuite.writing import write
+
+    report = assemble(folder)
+    path = write(report, folder)
+    print("\n".join(lines(report)))
+    print(f"\nreport: {path}")

@@ -1,0 +1,560 @@
+"""The whole pytest surface: options, one item for each check, progress, exit codes. Without `--suite` it does nothing.
+
+Exit codes: 0 every selected check passed; 1 a check failed; 4 the suite, model, data or an option was wrong; 6 a check could
+not be evaluated (or was skipped); 7 a check was inconclusive (`--rs-inconclusive hold`, the default). 2, 3 and 5 are pytest's.
+"""
+
+import json
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from robustsuite.records import Check, Decision, Model, Settings, Suite, Verdict
+    from robustsuite.running import Run
+
+EXIT_ERROR = 6
+EXIT_INCONCLUSIVE = 7
+
+OPTIONS = {  # name -> (default, help, choices); each is also an ini option, with underscores
+    "device": ("auto", "auto, cpu, cuda or cuda:1", None),
+    "batch-size": ("auto", "images shown at a time; halved for as long as memory runs out", None),
+    "workers": ("auto", "processes that decode images; 0 decodes in the main process", None),
+    "amp": ("off", "mixed precision of forward passes", ("off", "bf16", "fp16")),
+    "seed": ("0", "of every random draw", None),
+    "order": ("stored", "order in which images are shown", ("stored", "shuffled")),
+    "inconclusive": (
+        None,
+        "what an undecided check means for the exit code (default: as the suite says, or hold)",
+        ("hold", "fail", "warn"),
+    ),
+}
+
+
+class CheckFailed(Exception):
+    """The check was evaluated, and its threshold missed."""
+
+
+class CheckInconclusive(Exception):
+    """The check was evaluated, and its interval holds the threshold."""
+
+
+class CheckError(Exception):
+    """The check could not be evaluated."""
+
+
+# ----------------------------------------------------------------------------------------------------------- options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the command line."""
+    group = parser.getgroup("robustsuite", "robustness and calibration suites (robustsuite)")
+    group.addoption("--suite", action="append", default=[], metavar="NAME|PATH", help="judge models by this suite (repeatable)")
+    group.addoption(
+        "--model",
+        action="append",
+        default=[],
+        metavar="[ALIAS=]REF",
+        help="a model: timm:NAME, torchvision:NAME, file.py:function, model.pt2, …",
+    )
+    group.addoption(
+        "--data", action="append", default=[], metavar="NAME=FOLDER", help="where the images of a suite's data set are (repeatable)"
+    )
+    group.addoption("--reports", default=None, metavar="DIR", help="where runs are written (default: reports)")
+    parser.addini("rs_reports", "where robustsuite writes its runs", default="reports")
+    for name, (default, text, choices) in OPTIONS.items():
+        group.addoption(f"--rs-{name}", default=None, choices=choices, metavar=None if choices else name.upper(), help=text)
+        parser.addini(f"rs_{name.replace('-', '_')}", text, default=default)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Take part only where a suite is asked for."""
+    asked = [argument for argument in config.args if argument.startswith("suite:")]
+    if not config.getoption("suite") and not asked:
+        return
+    try:
+        plugin = SuitePlugin(config, asked)
+    except _usage_error() as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(plugin, "robustsuite-suites")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(XdistHooks(plugin), "robustsuite-xdist")
+
+
+def _usage_error() -> type[Exception]:
+    from robustsuite.errors import UsageError
+
+    return UsageError
+
+
+def _option(config: pytest.Config, name: str) -> Any:
+    given = config.getoption(f"--rs-{name}")
+    value = config.getini(f"rs_{name.replace('-', '_')}") if given is None else given
+    choices = OPTIONS[name][2]
+    if choices and value and value not in choices:
+        raise pytest.UsageError(f"expected rs_{name.replace('-', '_')} to be one of {', '.join(choices)}, got {value!r}")
+    return value or None
+
+
+def _number(config: pytest.Config, name: str, lowest: int) -> int | None:
+    value = _option(config, name)
+    if value in (None, "auto"):
+        return None
+    if not str(value).isdecimal() or int(value) < lowest:
+        raise pytest.UsageError(f"expected --rs-{name} auto or a whole number of at least {lowest}, got {value!r}")
+    return int(value)
+
+
+# ------------------------------------------------------------------------------------------------------------- nodes
+
+
+class SuiteFile(pytest.File):
+    """A suite file; its node id is `suite:<name>`, wherever the file lies."""
+
+    plugin: "SuitePlugin"
+    suite: "Suite"
+
+    def collect(self) -> Iterable["ModelNode"]:
+        """One collector for each model."""
+        for alias in self.plugin.references_for(self.suite):
+            yield ModelNode.from_parent(self, name=alias)
+
+
+class ModelNode(pytest.Collector):
+    """A model under the suite."""
+
+    parent: SuiteFile
+
+    def collect(self) -> Iterable["CheckItem"]:
+        """One item for each check."""
+        for check in self.parent.suite.checks:
+            yield CheckItem.from_parent(self, name=check.name, check=check)
+
+
+class CheckItem(pytest.Item):
+    """One check on one model."""
+
+    def __init__(self, *, check: "Check", **options: Any):
+        super().__init__(**options)
+        node = self.parent
+        assert isinstance(node, ModelNode)
+        self.check, self.alias, self.suite, self.plugin = check, node.name, node.parent.suite, node.parent.plugin
+        self.verdict: Verdict | None = None
+        self.add_marker(pytest.mark.robustsuite(suite=self.suite.name, model=self.alias, metric=check.metric))
+
+    def setup(self) -> None:
+        """Wait for the verdict; a check that could not be evaluated is an ERROR and not a FAILURE."""
+        self.verdict = self.verdict or self.plugin.pull(self)
+        self.user_properties += _properties(self.verdict, self.check.metric)
+        if self.verdict.status == "error":
+            raise CheckError(self.verdict.reason)
+
+    def runtest(self) -> None:
+        """Turn the verdict into pytest's outcome."""
+        verdict = self.verdict
+        assert verdict is not None
+        if verdict.status == "failed":
+            raise CheckFailed(verdict.reason)
+        if verdict.status == "inconclusive":
+            if self.plugin.decision(self.suite).inconclusive == "warn":
+                pytest.skip(f"inconclusive: {verdict.reason}")
+            raise CheckInconclusive(verdict.reason)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The verdict in words; a traceback only for what is none of ours."""
+        if isinstance(excinfo.value, CheckFailed | CheckInconclusive | CheckError) and self.verdict is not None:
+            gate = f" (asked for: {self.verdict.gate})" if self.verdict.gate else ""
+            return f"{self.verdict.status}: {self.verdict.reason}{gate}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The line of the suite file that states the check."""
+        return self.path, max(self.check.line - 1, 0), f"{self.alias}: {self.name}"
+
+
+# ------------------------------------------------------------------------------------------------------------ plugin
+
+
+class SuitePlugin:
+    """The suites of this session: what to run, how far it has come, and what became of it."""
+
+    def __init__(self, config: pytest.Config, asked: Sequence[str]):
+        from robustsuite import loading, suite_files
+
+        self.config, self.asked = config, asked
+        self.worker: str | None = getattr(config, "workerinput", {}).get("workerid")
+        given: dict[str, list[str]] = {name: config.getoption(name) or [] for name in ("suite", "model", "data")}
+        names = [*given["suite"], *(argument.removeprefix("suite:").partition("::")[0] for argument in asked)]
+        self.suites = {suite_files.locate(name).resolve(): suite_files.load(name) for name in dict.fromkeys(names)}
+        if len({suite.name for suite in self.suites.values()}) < len(self.suites):
+            raise _usage_error()("expected suites of different names; rename one of the files")
+        self.references = loading.aliases(given["model"])
+        for suite in self.suites.values():
+            self.references_for(suite)
+        self.data = loading.data_folders(given["data"], list(self.suites.values()))
+        self.settings = self._settings()
+        self.reports = Path(config.getoption("reports") or config.getini("rs_reports"))
+        self.runs: dict[str, Run] = {}
+        self.items: list[CheckItem] = []
+        self.folders: dict[str, Path] = {}
+        self.statuses: dict[str, str] = {}
+        self.written: list[tuple[Any, Path]] = []
+        self.terminal: Any = None
+        self._choose_arguments()
+        config.addinivalue_line("markers", "robustsuite(suite, model, metric): a check of a robustness suite")
+
+    def _settings(self) -> "Settings":
+        from robustsuite.records import Settings
+
+        return Settings(
+            device=_option(self.config, "device"),
+            batch_size=_number(self.config, "batch-size", 1),
+            workers=_number(self.config, "workers", 0),
+            amp=_option(self.config, "amp"),
+            seed=_number(self.config, "seed", 0) or 0,
+            shuffle=_option(self.config, "order") == "shuffled",
+        )
+
+    def _choose_arguments(self) -> None:
+        """Collect the suites, and the user's own tests only where they are named. Workers of xdist come through here too."""
+        config = self.config
+        own = [argument for argument in config.args if argument not in self.asked]
+        if config.args_source is not pytest.Config.ArgsSource.ARGS:
+            own = []
+        config.args[:] = [*own, *(str(path) for path in self.suites)]
+        if not own and config.getoption("tbstyle", "auto") == "auto":
+            config.option.tbstyle = "no"  # the verdicts are told in a section of their own
+
+    def references_for(self, suite: "Suite") -> dict[str, str]:
+        """The models that a suite judges, by alias."""
+        from robustsuite import loading
+
+        if self.references:
+            return self.references
+        if suite.model is None:
+            raise _usage_error()(f"suite {suite.name!r} names no model of its own: add --model, such as --model timm:resnet50")
+        return {loading.alias_of(suite.model): suite.model}
+
+    def decision(self, suite: "Suite") -> "Decision":
+        """The suite's decision settings with what the command line changes in them."""
+        from dataclasses import replace
+
+        chosen = _option(self.config, "inconclusive")
+        return replace(suite.decision, inconclusive=chosen) if chosen else suite.decision
+
+    # ------------------------------------------------------------------------------------------------- collecting
+
+    def pytest_report_header(self) -> list[str]:
+        """What is about to be judged, in a line for each suite."""
+        return [f"robustsuite: {suite.title} · {', '.join(self.references_for(suite))}" for suite in self.suites.values()]
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
+        """A suite file that was asked for."""
+        suite = self.suites.get(file_path.resolve())
+        if suite is None:
+            return None
+        node = SuiteFile.from_parent(parent, path=file_path, nodeid=f"suite:{suite.name}")
+        node.plugin, node.suite = self, suite
+        return node
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep what the node ids on the command line name."""
+        if not self.asked:
+            return
+        kept, dropped = [], []
+        for item in items:
+            named = not isinstance(item, CheckItem) or any(_names(asked, item.nodeid) for asked in self.asked)
+            (kept if named else dropped).append(item)
+        for asked in self.asked:
+            if not any(_names(asked, item.nodeid) for item in items):
+                raise pytest.UsageError(f"no check is named {asked!r}; list them with --collect-only -q")
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+            items[:] = kept
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what is left after every deselection: only that is computed."""
+        self.items = [item for item in session.items if isinstance(item, CheckItem)]
+        for item in self.items:
+            _narrow_xfail(item)
+
+    # --------------------------------------------------------------------------------------------------- running
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Items in the order in which they are decided; those of other plugins first, as they come.
+
+        One item is held back so that its true successor is known when it is torn down.
+        """
+        if self.worker or session.config.option.collectonly or not self.items or _distributed(session.config):
+            return None
+        if session.testsfailed and not session.config.option.continue_on_collection_errors:
+            return None
+        self.terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        others = [item for item in session.items if not isinstance(item, CheckItem)]
+        held: pytest.Item | None = None
+        for item in (*others, None):
+            if item is None and not others:
+                break
+            if held is not None and item is not None:
+                _run_item(session, held, item)
+            held = item or held
+        try:
+            self._prepare()
+            for item in self._decided(session):
+                if held is not None:
+                    _run_item(session, held, item)
+                held = item
+                if session.config.getoption("maxfail") and item.verdict and item.verdict.status in ("failed", "error"):
+                    # Waiting for a successor would compute what -x is there to save.
+                    held = None
+                    _run_item(session, item, None)
+            if held is not None:
+                _run_item(session, held, None)
+        finally:
+            for run in self.runs.values():
+                run.close()
+        return True
+
+    def _decided(self, session: pytest.Session) -> Iterator[CheckItem]:
+        """The items, each as soon as it is decided."""
+        from robustsuite.reporting.progress import Progress
+
+        pending = list(self.items)
+        early = bool(session.config.getoption("maxfail"))
+        tw = self.terminal._tw if self.terminal else None
+        progress = Progress(tw.write if tw else lambda text: None, live=bool(tw and tw.hasmarkup), flush=tw.flush if tw else lambda: None)
+        while pending:
+            for item in list(pending):
+                item.verdict = self._verdict(item, early)
+                if item.verdict is not None:
+                    progress.clear()
+                    pending.remove(item)
+                    yield item
+            run = next((run for run in self.runs.values() if not run.finished), None)
+            if run is not None:
+                self._advance(run)
+                progress.show(run.suite.name, run.images_done, run.images_expected, len(run.plan.conditions), len(run.models), run.finished)
+        progress.clear()
+
+    def _advance(self, run: "Run") -> None:
+        # The user's own warning filters (often "error") are meant for the user's tests, not for a model's libraries.
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            try:
+                run.advance()
+            except Exception as error:  # the engine itself broke: every check that is still waiting is an ERROR
+                run.give_up(error)
+
+    def _verdict(self, item: CheckItem, early: bool) -> "Verdict | None":
+        run = self.runs[self._key(item)]
+        return run.verdict(item.check, item.alias) or (run.certain_failure(item.check, item.alias) if early else None)
+
+    def pull(self, item: CheckItem) -> "Verdict":
+        """The verdict of an item whose turn it is, computed on the spot: for workers of xdist, and without our loop."""
+        if self._key(item) not in self.runs:
+            self._prepare(item)
+        run = self.runs[self._key(item)]
+        while not run.finished:  # to the end, for a worker's records must be whole when it stops
+            self._advance(run)
+        verdict = self._verdict(item, early=False)
+        assert verdict is not None
+        return verdict
+
+    def _key(self, item: CheckItem) -> str:
+        """What shares one pass over the images: a suite, or in a worker of xdist a suite and model."""
+        return f"{item.suite.name}::{item.alias}" if self.worker else item.suite.name
+
+    def _prepare(self, only: CheckItem | None = None) -> None:
+        """Load models and data, and set up the runs; nothing is computed yet."""
+        for suite in self.suites.values():
+            items = [item for item in self.items if item.suite is suite and (only is None or self._key(item) == self._key(only))]
+            if items:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("default")
+                    self.runs[self._key(items[0])] = self._run(suite, items)
+
+    def _run(self, suite: "Suite", items: Sequence[CheckItem]) -> "Run":
+        from dataclasses import replace
+
+        from robustsuite import loading
+        from robustsuite.running import Run, folder_for
+
+        selected: dict[str, list[Check]] = {}
+        for item in items:
+            selected.setdefault(item.alias, []).append(item.check)
+        try:
+            references = self.references_for(suite)
+            datasets = loading.load_datasets(suite, self.data)
+            models: list[Model] = [loading.load_model(references[alias], alias) for alias in selected]
+            if suite.name not in self.folders:
+                self.folders[suite.name] = folder_for(self.reports, suite.name, list(selected))
+            part = "-".join([str(list(references).index(next(iter(selected)))), *selected, self.worker or ""]).rstrip("-")
+            return Run(
+                replace(suite, decision=self.decision(suite)), selected, models, datasets, self.settings, self.folders[suite.name], part
+            )
+        except _usage_error() as error:
+            raise pytest.UsageError(str(error)) from None
+
+    # ------------------------------------------------------------------------------------------------- reporting
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        """Put the status on the report, which travels from xdist's workers to its controller."""
+        report = yield
+        if isinstance(item, CheckItem) and (report.when == "call" or not report.passed):
+            if report.skipped and report.when == "setup" and not hasattr(report, "wasxfail"):
+                report.robustsuite_status = "skipped"
+            elif hasattr(report, "wasxfail") or item.verdict is None:
+                report.robustsuite_status = "error" if report.failed else "passed"
+            else:
+                report.robustsuite_status = item.verdict.status
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> Any:
+        """A category of its own for what is inconclusive."""
+        if getattr(report, "robustsuite_status", "") == "inconclusive":
+            return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember what became of each check; in a controller of xdist this is all there is to know."""
+        if status := getattr(report, "robustsuite_status", ""):
+            self.statuses[report.nodeid] = status
+        elif report.failed and report.nodeid.startswith("suite:"):
+            self.statuses[report.nodeid] = "error"
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the reports, and choose the exit code."""
+        if self.worker or session.config.option.collectonly:
+            return
+        interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+        if exitstatus != pytest.ExitCode.USAGE_ERROR:
+            self._write_reports()
+        if interrupted or exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            return
+        stopped = bool(session.shouldfail or session.shouldstop)
+        missing = [item for item in self.items if item.nodeid not in self.statuses and not stopped]
+        found = set(self.statuses.values())
+        policy = {self.decision(suite).inconclusive for suite in self.suites.values()}
+        if missing or found & {"error", "skipped"}:
+            session.exitstatus = EXIT_ERROR
+        elif "failed" in found or (exitstatus != pytest.ExitCode.OK and found <= {"passed"}):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif "inconclusive" in found and policy != {"warn"}:
+            session.exitstatus = EXIT_INCONCLUSIVE if "hold" in policy else pytest.ExitCode.TESTS_FAILED
+
+    def _write_reports(self) -> None:
+        from robustsuite.assembling import assemble
+        from robustsuite.writing import write
+
+        for folder in self.folders.values():
+            if any(folder.glob("run-*.json")):
+                report = assemble(folder)
+                self.written.append((report, write(report, folder)))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """What a person wants to know; the path of the report last."""
+        from robustsuite.reporting.terminal import lines
+
+        if self.worker:
+            return
+        if not terminalreporter.stats.get("deselected") and self.config.getoption("reportchars") == "fE" and self._alone():
+            terminalreporter.reportchars = ""  # pytest's own list would say it all again
+        for report, path in self.written:
+            terminalreporter.section(f"robustsuite: {report.suite}")
+            for line in lines(report):
+                terminalreporter.write_line(line)
+            terminalreporter.write_line("")
+            terminalreporter.write_line(f"report: {path}")
+
+    def _alone(self) -> bool:
+        return len(self.config.args) == len(self.suites)
+
+
+def _properties(verdict: "Verdict", metric: str) -> list[tuple[str, str | float | int]]:
+    """Status and numbers for JUnit: plain values only."""
+    properties: list[tuple[str, str | float | int]] = [("status", verdict.status), ("metric", metric)]
+    if verdict.measurement is not None:
+        measured = verdict.measurement
+        properties += [("value", measured.value), ("low", measured.low), ("high", measured.high), ("images", measured.samples)]
+    if verdict.threshold is not None:
+        properties.append(("threshold", verdict.threshold))
+    return properties
+
+
+def _names(asked: str, nodeid: str) -> bool:
+    return nodeid == asked or nodeid.startswith(asked + "::")
+
+
+def _narrow_xfail(item: CheckItem) -> None:
+    """Let an xfail mark excuse a missed threshold, and nothing else: a model that crashes is not what was expected."""
+    for place, mark in enumerate(item.own_markers):
+        if mark.name == "xfail" and "raises" not in mark.kwargs:
+            item.own_markers[place] = pytest.Mark("xfail", mark.args, {**mark.kwargs, "raises": CheckFailed}, _ispytest=True)
+
+
+def _run_item(session: pytest.Session, item: pytest.Item, following: pytest.Item | None) -> None:
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    if session.shouldstop:
+        raise session.Interrupted(session.shouldstop)
+
+
+def _distributed(config: pytest.Config) -> bool:
+    return bool(config.getoption("numprocesses", None) or config.getoption("tx", None))
+
+
+# ------------------------------------------------------------------------------------------------------------- xdist
+
+
+class XdistHooks:
+    """Registered only where xdist is there: each worker takes whole models, so that it decodes no image twice."""
+
+    def __init__(self, plugin: SuitePlugin):
+        self.plugin = plugin
+        given = getattr(plugin.config, "workerinput", {})
+        plugin.folders |= {name: Path(folder) for name, folder in json.loads(given.get("robustsuite_folders", "{}")).items()}
+        if workers := int(given.get("workercount", 0)):
+            # Each worker would otherwise start a thread for every core, and all of them would wait for each other.
+            os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker where to write. What can be wrong with data or models is found here, once, before any work."""
+        from robustsuite import loading
+        from robustsuite.running import folder_for
+
+        plugin = self.plugin
+        try:
+            for suite in plugin.suites.values():
+                if suite.name not in plugin.folders:
+                    loading.load_datasets(suite, plugin.data)
+                    references = plugin.references_for(suite)
+                    for alias, reference in references.items():
+                        loading.load_model(reference, alias)
+                    plugin.folders[suite.name] = folder_for(plugin.reports, suite.name, list(references))
+        except _usage_error() as error:
+            raise pytest.UsageError(str(error)) from None
+        node.workerinput["robustsuite_folders"] = json.dumps({name: str(folder.resolve()) for name, folder in plugin.folders.items()})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Whole models to one worker; every other test on its own."""
+        if config.getoption("dist") != "load":
+            return None
+        from xdist.scheduler import LoadScopeScheduling
+
+        class LoadModels(LoadScopeScheduling):
+            def _split_scope(self, nodeid: str) -> str:
+                return nodeid.rpartition("::")[0] if nodeid.startswith("suite:") else nodeid
+
+        return LoadModels(config, log)

@@ -1,0 +1,10 @@
+"""Tests of the plugin run pytest within pytest, which forgets every module imported inside: all must be here before."""
+
+from importlib import import_module
+from pathlib import Path
+
+import sklearn.datasets  # noqa: F401
+
+PACKAGE = Path(__file__).parents[2] / "robustsuite"
+for path in sorted(PACKAGE.rglob("*.py")):
+    import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"))
