@@ -52,10 +52,15 @@ def _list(only: str | None) -> None:
                 print(f"  {name:<28} {suite_files.load(str(path)).title}")
         elif room == "models":
             for name in catalog.names("models"):
-                print(textwrap.indent(textwrap.fill(catalog.describe(room, name), 77), "  "))
+                print(f"  {catalog.constant('models', name, 'FORM'):<28} {_short(catalog.describe(room, name).partition(': ')[2])}")
         else:
             for name in catalog.names(room):
-                print(f"  {name:<28} {textwrap.shorten(catalog.describe(room, name), 79 - 31, placeholder=' …')}")
+                print(f"  {name:<28} {_short(catalog.describe(room, name))}")
+
+
+def _short(text: str) -> str:
+    """What fits beside a name on a line of 80 columns."""
+    return textwrap.shorten(text, 79 - 31, placeholder=" …")
 
 
 def _show(name: str) -> None:

@@ -105,7 +105,7 @@ class Found:
     def outcome(self, model: str, condition: Condition, broken: str = "") -> Outcome:
         """The outcome so far; without rows where nothing is known yet. `broken` is why nothing more will come, if so."""
         parts = self._outcomes.get((model, condition)) or [Outcome(model, condition, np.zeros(0, np.int64), None, -1)]
-        if len(parts) > 1:
+        if len(parts) > 1 or bool((np.diff(parts[0].rows) < 0).any()):
             parts = self._outcomes[model, condition] = [Outcome.join(parts)]
         outcome = parts[0]
         return outcome if outcome.complete or outcome.error or not broken else replace(outcome, error=broken)

@@ -12,7 +12,7 @@ from robustsuite.errors import UsageError
 from robustsuite.models._digits_network import DigitsNetwork
 
 NAMES = ("digits-standard", "digits-robust")
-FORM = " or ".join(NAMES)
+FORM = "digits-standard or digits-robust"
 WEIGHTS = Path(__file__).parent / "weights"
 
 

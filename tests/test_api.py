@@ -1,0 +1,99 @@
+"""The public functions: what the plugin does, in Python."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toy import Toy
+
+import robustsuite
+
+
+def flat(images: torch.Tensor) -> torch.Tensor:
+    mean = images.mean(dim=(2, 3))
+    return 20 * mean[:, [1, 0]]
+
+
+def test_evaluate_judges_a_classifier_in_memory(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(toy.folder)
+    report = robustsuite.evaluate("toy", {"flat": flat}, {"images": toy.images}, device="cpu")
+    assert {verdict.check: verdict.status for verdict in report.verdicts} == {
+        "clean": "passed",
+        "blurred": "passed",
+        "impossible": "failed",
+    }
+    assert not (toy.folder / "reports").exists()
+
+
+def test_evaluate_writes_a_run_where_it_is_told_to(toy: Toy, tmp_path: Path) -> None:
+    report = robustsuite.evaluate(
+        str(toy.folder / "suites" / "toy.toml"), [toy.reference()], {"images": toy.images}, reports=tmp_path / "out"
+    )
+    (folder,) = (tmp_path / "out").iterdir()
+    assert robustsuite.read_report(folder) == robustsuite.read_report(folder / "results.json")
+    assert [verdict.status for verdict in robustsuite.read_report(folder).verdicts] == [verdict.status for verdict in report.verdicts]
+    assert "NaN" not in (folder / "results.json").read_text()
+    json.loads((folder / "results.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+
+
+def test_a_folder_of_other_images_is_a_distribution_shift(toy: Toy) -> None:
+    other = Toy(toy.folder / "other")
+    suite = toy.write_suite(
+        "shift",
+        'schema = 1\ntitle = "s"\n[data.images]\ndataset = "image_folder"\n[data.shifted]\ndataset = "image_folder"\n'
+        '[[check]]\nname = "drop"\ndata = "shifted"\nat_least = -0.05\nrelative_to = "images"\n',
+    )
+    report = robustsuite.evaluate(str(suite), {"flat": flat}, {"images": toy.images, "shifted": other.images})
+    (verdict,) = report.verdicts
+    assert verdict.status == "passed"
+    assert {str(result.condition) for result in report.results} == {"images/clean", "shifted/clean"}
+
+
+def test_measure_gives_a_number_with_limits() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(500, 10, generator=generator)
+    measured = robustsuite.measure("accuracy", logits, torch.randint(0, 10, (500,), generator=generator))
+    assert measured.low < measured.value < measured.high
+    assert measured.samples == 500
+
+
+def test_measure_takes_numpy_and_options() -> None:
+    logits = np.random.default_rng(0).normal(size=(200, 4))
+    few, many = (robustsuite.measure("expected_calibration_error", logits, logits.argmax(axis=1), bins=bins).value for bins in (1, 50))
+    assert few <= many
+
+
+def test_fit_returns_a_callable_with_parameters() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(3000, 5)) * 2
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+    fitted = robustsuite.fit("temperature", logits * 2, labels)
+    assert fitted.parameters["temperature"] == pytest.approx(2, rel=0.1)
+    np.testing.assert_allclose(fitted(logits), logits / fitted.parameters["temperature"])
+
+
+def test_attack_and_corrupt_work_on_tensors() -> None:
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    labels = flat(images).argmax(dim=1)
+    result = robustsuite.attack(flat, images, labels, "pgd", norm="linf", epsilon="128/255", steps=5)
+    assert not result.robust.any()
+    assert robustsuite.corrupt(images, "contrast", 3).shape == images.shape
+
+
+def test_names_that_are_unknown_say_what_is_known() -> None:
+    with pytest.raises(robustsuite.UsageError, match="did you mean 'pgd'"):
+        robustsuite.attack(flat, torch.rand(1, 3, 8, 8), torch.zeros(1, dtype=torch.long), "pdg", norm="linf", epsilon=0.1)
+    with pytest.raises(robustsuite.UsageError, match="did you mean 'steps'"):
+        robustsuite.attack(flat, torch.rand(1, 3, 8, 8), torch.zeros(1, dtype=torch.long), "pgd", norm="linf", epsilon=0.1, step=3)
+    with pytest.raises(robustsuite.UsageError, match="did you mean 'brier_score'"):
+        robustsuite.measure("brier_scor", torch.rand(2, 2), torch.zeros(2, dtype=torch.long))
+    with pytest.raises(robustsuite.UsageError, match="unknown suite 'quickstrat'; did you mean 'quickstart'"):
+        robustsuite.load_suite("quickstrat")
+
+
+def test_load_dataset_and_load_model_are_the_plugins_own(toy: Toy) -> None:
+    assert len(robustsuite.load_dataset("image_folder", toy.images).ids) == 12
+    assert isinstance(robustsuite.load_model(toy.reference()).classifier, nn.Module)
