@@ -92,19 +92,19 @@ def attack(
         UsageError: unknown attack, norm or option.
         EvaluationError: the model raised, or returned anything but finite logits.
     """
-    known = catalog.signature("attacks", attack, "start", 4) if attack in catalog.names("attacks") else {}
+    norms = catalog.module("attacks", attack).NORMS
+    known = catalog.signature("attacks", attack, "start", 4)
     for name in options:
-        if known and name not in known:
-            raise UsageError(f"unknown option {name!r} of attack {attack!r}; {catalog.did_you_mean(name, list(known))}")
-    if norm not in catalog.module("attacks", attack).NORMS:
-        raise UsageError(f"expected a norm that {attack} knows, got {norm!r}; known: {', '.join(catalog.module('attacks', attack).NORMS)}")
+        if name not in known:
+            hint = catalog.did_you_mean(name, list(known)) if known else "it has none"
+            raise UsageError(f"unknown option {name!r} of attack {attack!r}; {hint}")
+    if norm not in norms:
+        raise UsageError(f"expected a norm that {attack} knows, got {norm!r}; known: {', '.join(norms)}")
     attacked = Attacked(attack, ThreatModel(norm, Fraction(epsilon)), tuple(sorted(options.items())))
     keys = image_keys(_names(ids, len(images))).to(images.device)
     subject = Model("model", "", model)
-    with evaluation_mode([subject], images.device), torch.inference_mode():
-        classes = model(images[:1]).shape[1]
     with evaluation_mode([subject], images.device):
-        judged = Subject(subject, [str(number) for number in range(classes)], images.device, width=len(images))
+        judged = Subject(subject, None, images.device, width=len(images))
         return attacking.attack(judged, images, labels, attacked, keys, seed)
 
 
@@ -118,7 +118,10 @@ def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarra
         alpha: each limit is wrong with probability at most (where bootstrapped: about) this.
         options: the metric's own, such as `bins`.
     """
-    predictions = condense(torch.as_tensor(logits), torch.as_tensor(labels).long())
+    logits, labels = torch.as_tensor(logits), torch.as_tensor(labels).long()
+    if not bool(torch.isfinite(logits).all()):
+        raise UsageError("expected finite logits, got NaN or infinity")
+    predictions = condense(logits, labels)
     condition = Condition("given")
     outcome = judging.Outcome("given", condition, np.arange(len(predictions)), predictions, len(predictions))
     check = Check(metric, metric, (condition,), metric_options=tuple(sorted(options.items())))
@@ -196,6 +199,7 @@ def evaluate(
         run = Run(suite, dict.fromkeys(aliases, suite.checks), judged, datasets, settings, folder)
         while run.advance():
             pass
+        del run  # and its records: the report is made from those on disk
         report = assembling.assemble(folder)
         if reports is not None:
             write(report, folder)

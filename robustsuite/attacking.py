@@ -66,13 +66,14 @@ class _Search:
     def look(self, points: Images, logits: Logits) -> None:
         """Remember the points that are more adversarial than all before, and the images that have fallen."""
         margins = margin(logits, self.labels[self.rows])
-        better = margins < self.least[self.rows]
+        # By the prediction and not by the margin: a tie goes to the lower class, so that an image can fall at an unchanged margin.
+        wrong = logits.argmax(dim=1) != self.labels[self.rows]
+        falling = wrong & ~self.fallen[self.rows]
+        better = (margins < self.least[self.rows]) | falling
         improved = self.rows[better]
         self.best[improved] = points[better]
         self.least[improved] = margins[better]
-        # By the prediction and not by the margin: a tie goes to the lower class.
-        wrong = logits.argmax(dim=1) != self.labels[self.rows]
-        self.first_success[self.rows[wrong & ~self.fallen[self.rows]]] = self.queries
+        self.first_success[self.rows[falling]] = self.queries
         self.fallen[self.rows[wrong]] = True
 
     def classify(self, points: Images) -> Logits:

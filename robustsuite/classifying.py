@@ -36,14 +36,14 @@ class Subject:
 
     Attributes:
         model: alias and classifier.
-        classes: names of the data's classes; as many logits are expected.
+        classes: names of the data's classes; as many logits are expected (any number where `None`).
         device: where the images are and the model is.
         amp: mixed precision of the forward pass: `off`, `bf16`, `fp16`.
         width: the largest batch that is shown to the model at once; halved where memory ran out, and stays so.
     """
 
     model: Model
-    classes: Sequence[str]
+    classes: Sequence[str] | None
     device: torch.device
     amp: str = "off"
     width: int = 64
@@ -69,13 +69,13 @@ class Subject:
         return logits.float()
 
     def _check(self, logits: Any, images: int) -> None:
-        name, classes = f"model {self.model.alias!r}", len(self.classes)
+        name, classes = f"model {self.model.alias!r}", "classes" if self.classes is None else len(self.classes)
         expected = f"expected logits [{images}, {classes}] from {name}"
         if not isinstance(logits, torch.Tensor):
             raise EvaluationError(f"{expected}, got {type(logits).__name__}; return the tensor of logits alone")
         if logits.ndim != 2 or logits.shape[0] != images:
             raise EvaluationError(f"{expected}, got a tensor {_shape(logits)}; return one row of logits for each image")
-        if logits.shape[1] != classes:
+        if self.classes is not None and logits.shape[1] != classes:
             raise EvaluationError(
                 f"expected {classes} classes from {name} as in the data ({_some(self.classes)}), got {logits.shape[1]} logits; "
                 "judge the model on data with its own classes"
@@ -83,7 +83,7 @@ class Subject:
         if not bool(torch.isfinite(logits).all()):
             bad = int((~torch.isfinite(logits)).any(dim=1).sum())
             raise EvaluationError(f"expected finite logits from {name}, got NaN or infinity for {bad} of {images} images; mend the model")
-        if not self.seen and classes > 1:
+        if not self.seen and logits.shape[1] > 1:
             self.seen = True
             sums = logits.detach().float().sum(dim=1)
             if bool((logits >= 0).all()) and bool((logits <= 1).all()) and bool(((sums - 1).abs() < 1e-3).all()):

@@ -13,7 +13,7 @@ class Predictions:
     """A model's answers to `images` images, one row each. All logarithms are natural.
 
     Attributes:
-        labels: int64 `[images]`, the true classes.
+        labels: int16 or int32 `[images]`, the true classes.
         top_classes: int16 or int32 `[images, kept]`, the most probable classes, the best first; ties go to the lower class.
         top_log_probabilities: float32 `[images, kept]`, their log-probabilities.
         label_log_probability: float32 `[images]`, the log-probability of the true class.
@@ -52,11 +52,6 @@ class Predictions:
         """The chosen rows (numbers, possibly repeated, or a mask), as for a bootstrap or a subgroup."""
         return Predictions(*(getattr(self, column.name)[rows] for column in fields(self)))
 
-    @staticmethod
-    def join(parts: Sequence["Predictions"]) -> "Predictions":
-        """Rows of several parts, one after the other."""
-        return Predictions(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Predictions)))
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -88,30 +83,6 @@ class Outcome:
     def complete(self) -> bool:
         """Whether every judged image has been shown."""
         return not self.error and len(self.rows) == self.expected
-
-    @staticmethod
-    def join(parts: Sequence["Outcome"]) -> "Outcome":
-        """The parts of one outcome as one, by ascending row; an error of any part is the error of the whole."""
-        first = parts[0]
-        error = next((part.error for part in parts if part.error), "")
-        parts = [part for part in parts if len(part.rows)]
-        if error or not parts:
-            return Outcome(first.model, first.condition, np.zeros(0, np.int64), None, first.expected, error=error)
-        rows = np.concatenate([part.rows for part in parts])
-        order = np.argsort(rows)
-        distances = [part.distance for part in parts if part.distance is not None]
-        return Outcome(
-            model=first.model,
-            condition=first.condition,
-            rows=rows[order],
-            predictions=Predictions.join([part.predictions for part in parts if part.predictions]).take(order),
-            expected=first.expected,
-            recalibrated={
-                name: Predictions.join([part.recalibrated[name] for part in parts]).take(order) for name in parts[0].recalibrated
-            },
-            distance=np.concatenate(distances)[order] if distances else None,
-            passes={name: sum(part.passes[name] for part in parts) for name in parts[0].passes},
-        )
 
 
 @dataclass(frozen=True)

@@ -456,6 +456,7 @@ class SuitePlugin:
         from robustsuite.assembling import assemble
         from robustsuite.writing import write
 
+        self.runs.clear()  # and their records: reports are made from those on disk
         for folder in self.folders.values():
             if any(folder.glob("run-*.json")):
                 report = assemble(folder)

@@ -6,7 +6,7 @@ A run's folder holds, for each part of the run (one, or one for each worker), `r
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -63,13 +63,8 @@ class Writer:
             entries.append(entry)
 
         for outcome in block.outcomes:
-            columns = {"rows": outcome.rows, **_columns("", outcome.predictions)}
-            for method, predictions in outcome.recalibrated.items():
-                columns |= _columns(f"{method}:", predictions)
-            if outcome.distance is not None:
-                columns["distance"] = outcome.distance
             own = {"model": outcome.model, "condition": conditions[outcome.condition], "expected": outcome.expected}
-            keep({**own, "passes": dict(outcome.passes), "error": outcome.error, "recalibrated": list(outcome.recalibrated)}, columns)
+            keep({**own, "passes": dict(outcome.passes), "error": outcome.error}, _columns(outcome))
         for part in block.calibration:
             keep({"model": part.model, "dataset": part.dataset}, {"rows": part.rows, "labels": part.labels, "logits": part.logits})
         for picture in block.pictures:
@@ -85,34 +80,70 @@ class Found:
     """What the blocks of a run say together, as they come or as they are read."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[tuple[str, Condition], list[Outcome]] = defaultdict(list)
+        self._gathered: dict[tuple[str, Condition], _Gathered] = {}
         self._calibration: dict[tuple[str, str], list[CalibrationLogits]] = defaultdict(list)
         self.pictures: list[Picture] = []
 
     def add(self, block: Block) -> None:
         """Take in one block."""
         for outcome in block.outcomes:
-            self._outcomes[outcome.model, outcome.condition].append(outcome)
+            self._gathered.setdefault((outcome.model, outcome.condition), _Gathered(outcome.expected)).add(outcome)
         for part in block.calibration:
             self._calibration[part.model, part.dataset].append(part)
         self.pictures += block.pictures
 
     def decided(self, model: str, condition: Condition) -> bool:
         """Whether every judged image has been shown, or the condition has been given up."""
-        parts = self._outcomes.get((model, condition), [])
-        return any(part.error for part in parts) or (bool(parts) and sum(len(part.rows) for part in parts) == parts[0].expected)
+        gathered = self._gathered.get((model, condition))
+        return gathered is not None and (bool(gathered.error) or gathered.filled == gathered.expected)
 
     def outcome(self, model: str, condition: Condition, broken: str = "") -> Outcome:
         """The outcome so far; without rows where nothing is known yet. `broken` is why nothing more will come, if so."""
-        parts = self._outcomes.get((model, condition)) or [Outcome(model, condition, np.zeros(0, np.int64), None, -1)]
-        if len(parts) > 1 or bool((np.diff(parts[0].rows) < 0).any()):
-            parts = self._outcomes[model, condition] = [Outcome.join(parts)]
-        outcome = parts[0]
-        return outcome if outcome.complete or outcome.error or not broken else replace(outcome, error=broken)
+        gathered = self._gathered.get((model, condition), _Gathered(-1))
+        error = gathered.error or (broken if gathered.filled != gathered.expected else "")
+        if error or not gathered.filled:
+            return Outcome(model, condition, np.zeros(0, np.int64), None, gathered.expected, error=error)
+        return _outcome(model, condition, gathered.expected, gathered.passes, gathered.rows())
 
     def calibration(self) -> list[CalibrationLogits]:
         """The calibration logits of every model and data set."""
         return [CalibrationLogits.join(parts) for parts in self._calibration.values()]
+
+
+class _Gathered:
+    """The rows of one outcome, copied into arrays that were made for all of them.
+
+    Kept as they come, the small arrays of many blocks would lie scattered between the large ones that come and go, and keep
+    the allocator from using that memory again: sixty times what they hold.
+    """
+
+    def __init__(self, expected: int):
+        self.expected, self.filled, self.error = expected, 0, ""
+        self.arrays: dict[str, np.ndarray] = {}
+        self.passes: Counter[str] = Counter()
+
+    def add(self, part: Outcome) -> None:
+        """Copy the rows of a part. Raises `ValueError` for more rows than were expected."""
+        self.error = self.error or part.error
+        if part.error or not len(part.rows):
+            return
+        columns, until = _columns(part), self.filled + len(part.rows)
+        if until > self.expected:
+            raise ValueError(f"expected {self.expected} rows, got {until}")
+        if not self.arrays:
+            self.arrays = {name: np.empty((self.expected, *column.shape[1:]), column.dtype) for name, column in columns.items()}
+        for name, column in columns.items():
+            self.arrays[name][self.filled : until] = column
+        self.filled = until
+        self.passes.update(part.passes)
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """The columns so far, by ascending row number."""
+        found = {name: column[: self.filled] for name, column in self.arrays.items()}
+        if bool((np.diff(found["rows"]) < 0).any()):
+            order = np.argsort(found["rows"])
+            found = {name: column[order] for name, column in found.items()}
+        return found
 
 
 def descriptions(folder: Path) -> dict[str, dict[str, Any]]:
@@ -160,27 +191,33 @@ def _block(path: Path, conditions: Mapping[int, Condition]) -> Block:
         elif "logits" in own:
             calibration.append(CalibrationLogits(entry["model"], entry["dataset"], own["rows"], own["labels"], own["logits"]))
         else:
-            outcomes.append(
-                Outcome(
-                    entry["model"],
-                    conditions[entry["condition"]],
-                    own["rows"],
-                    _predictions("", own),
-                    entry["expected"],
-                    {method: made for method in entry["recalibrated"] if (made := _predictions(f"{method}:", own))},
-                    own.get("distance"),
-                    entry["passes"],
-                    entry["error"],
-                )
-            )
+            condition, error = conditions[entry["condition"]], entry["error"]
+            made = _outcome(entry["model"], condition, entry["expected"], entry["passes"], own)
+            outcomes.append(replace(made, error=error))
     return Block(header["dataset"], header["images"], tuple(outcomes), tuple(calibration), tuple(pictures))
 
 
-def _columns(prefix: str, predictions: Predictions | None) -> dict[str, np.ndarray]:
-    return {prefix + name: column for name, column in vars(predictions).items()} if predictions is not None else {}
+def _columns(outcome: Outcome) -> dict[str, np.ndarray]:
+    """All arrays of an outcome, by name; those of a recalibration as `temperature:labels`."""
+    columns = {"rows": outcome.rows}
+    for prefix, predictions in (("", outcome.predictions), *((f"{name}:", found) for name, found in outcome.recalibrated.items())):
+        if predictions is not None:
+            columns |= {prefix + name: column for name, column in vars(predictions).items()}
+    return columns if outcome.distance is None else columns | {"distance": outcome.distance}
 
 
-def _predictions(prefix: str, columns: Mapping[str, np.ndarray]) -> Predictions | None:
-    if f"{prefix}labels" not in columns:
-        return None
-    return Predictions(**{name: columns[prefix + name] for name in Predictions.__dataclass_fields__})
+def _outcome(model: str, condition: Condition, expected: int, passes: Mapping[str, int], columns: Mapping[str, np.ndarray]) -> Outcome:
+    """The outcome whose `_columns` these are."""
+    names = Predictions.__dataclass_fields__
+    prefixes = [name.removesuffix("labels") for name in columns if name.endswith("labels")]
+    found = {prefix: Predictions(**{name: columns[prefix + name] for name in names}) for prefix in prefixes}
+    return Outcome(
+        model,
+        condition,
+        columns["rows"],
+        found.pop("", None),
+        expected,
+        {prefix.removesuffix(":"): predictions for prefix, predictions in found.items()},
+        columns.get("distance"),
+        dict(passes),
+    )

@@ -44,13 +44,25 @@ def assert_equal(one: Outcome, other: Outcome) -> None:
     assert one.passes == other.passes
 
 
+def together(*parts: Outcome) -> Outcome:
+    found = store.Found()
+    for part in parts:
+        found.add(Block("data", len(part.rows), (part,)))
+    return found.outcome("m", CLEAN)
+
+
+def test_more_rows_than_expected_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 5 rows, got 8"):
+        together(outcome(np.arange(4), CLEAN, 5), outcome(np.arange(4), CLEAN, 5))
+
+
 @given(st.integers(1, 40), st.integers(0, 5))
 @settings(max_examples=20, deadline=None)
 def test_blocks_are_read_back_to_the_bit(images: int, seed: int) -> None:
     import tempfile
 
     rows = np.random.default_rng(seed).permutation(images)
-    whole = Outcome.join([outcome(rows, CLEAN, images, seed)])
+    whole = together(outcome(rows, CLEAN, images, seed))
     picture = Picture(3, NOISY, np.arange(12, dtype=np.uint8).reshape(3, 2, 2), "m")
     logits = CalibrationLogits("m", "data", np.arange(2), np.array([0, 1]), np.ones((2, 7), np.float32))
     failed = Outcome("n", NOISY, np.zeros(0, np.int64), None, images, error="broken")
@@ -77,14 +89,14 @@ def test_parts_join_to_the_same_whole_in_any_order(order: list[int], cut: int) -
         assert distance is not None
         return Outcome("m", CLEAN, rows, whole.predictions.take(rows), 9, taken, distance[rows], {"forwards": 1})
 
-    joined = Outcome.join([part(np.array(order[:cut])), part(np.array(order[cut:]))])
+    joined = together(part(np.array(order[:cut])), part(np.array(order[cut:])))
     assert_equal(joined, Outcome(**{**vars(whole), "passes": {"forwards": 2}}))
     assert joined.complete
 
 
 def test_an_error_of_one_part_is_the_error_of_the_whole() -> None:
     failed = Outcome("m", CLEAN, np.zeros(0, np.int64), None, 9, error="broken")
-    joined = Outcome.join([outcome(np.arange(4), CLEAN, 9), failed])
+    joined = together(outcome(np.arange(4), CLEAN, 9), failed)
     assert joined.error == "broken"
     assert joined.predictions is None
 

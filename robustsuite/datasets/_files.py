@@ -1,7 +1,9 @@
 """Image files on disk: which names count as images, and how one is read without trusting it."""
 
+import warnings
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from robustsuite.errors import EvaluationError, UsageError
@@ -35,18 +37,29 @@ def images_in(folder: Path) -> list[Path]:
     return files
 
 
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip and not scale
+        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("pixels are floating-point numbers, whose range is not known")
+    if image.mode == "P":  # by way of RGBA: Pillow warns of entries that are transparent otherwise
+        return image.convert("RGBA").convert("RGB")
+    return image.convert("RGB")
+
+
 def read_image(path: Path) -> Image.Image:
     """The decoded image as RGB, as Pillow reads it (EXIF rotation is not applied, as in the benchmarks).
 
     Raises `EvaluationError` for a file that is truncated, not an image, or larger than 64 megapixels.
     """
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(path) as image:
+            # Ignored because Pillow warns of damage that it then raises for, or reads over.
             if image.width * image.height > LARGEST:
                 raise EvaluationError(
                     f"expected an image of at most {LARGEST // 10**6} megapixels, got {image.width}x{image.height}: {path}"
                 )
-            return image.convert("RGB")
+            return _rgb(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         reason = str(error).replace(str(path), "").strip(" '\"") or type(error).__name__
         raise EvaluationError(f"expected a readable image, got {path} ({reason}); replace or remove the file") from error

@@ -11,7 +11,8 @@ RANGE = (0.0, 2.0)
 def per_image(predictions: Predictions) -> np.ndarray:
     """`sum_k (p_k - [k = label])^2 = sum_k p_k^2 - 2 p_label + 1`, float64 `[images]` in [0, 2]."""
     label_probability = np.exp(predictions.label_log_probability.astype(np.float64))
-    return predictions.sum_of_squares.astype(np.float64) - 2 * label_probability + 1
+    # Both are rounded to float32, which may take a score of nearly 0 below it.
+    return np.maximum(predictions.sum_of_squares.astype(np.float64) - 2 * label_probability + 1, 0)
 
 
 def brier_score(predictions: Predictions) -> float:

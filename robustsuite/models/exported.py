@@ -1,6 +1,8 @@
 """`path/to/model.pt2`: a program saved by `torch.export.save`, images in [0, 1] to logits, with a dynamic batch dimension."""
 
+import os
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import nn
@@ -21,6 +23,8 @@ def load(reference: str) -> tuple[nn.Module, None]:
     if not path.is_file():
         raise UsageError(f"model {reference!r}: expected a file, got nothing there; check the path")
     try:
-        return torch.export.load(path).module(), None
+        # The reader would fall back to unpickling whatever the archive holds; this makes torch.load refuse.
+        with mock.patch.dict(os.environ, {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}):
+            return torch.export.load(path).module(), None
     except Exception as error:  # the reader raises whatever the broken archive makes its parts raise
         raise UsageError(f"model {reference!r}: expected a program saved by torch.export.save ({type(error).__name__}: {error})") from error

@@ -34,7 +34,7 @@ def load(reference: str) -> tuple[Callable[..., Any], Preprocessing | None]:
     sys.modules[spec.name] = module  # so that classes of the file can be pickled and found by their module's name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"model {reference!r}: {path} could not be run ({type(error).__name__}: {error})") from error
     build = getattr(module, function, None)
     if not callable(build):
@@ -42,8 +42,9 @@ def load(reference: str) -> tuple[Callable[..., Any], Preprocessing | None]:
         raise UsageError(f"model {reference!r}: expected a function {function!r} in {path}, which holds {', '.join(known) or 'none'}")
     try:
         model = build()
-    except Exception as error:
-        raise UsageError(f"model {reference!r}: {function}() in {path} raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"model {reference!r}: {function}() in {path} raised {type(error).__name__}: {reason}") from error
     if not callable(model):
         raise UsageError(f"model {reference!r}: expected {function}() to return a model (images to logits), got {type(model).__name__}")
     own = getattr(model, "preprocessing", None)

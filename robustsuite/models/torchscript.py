@@ -1,5 +1,6 @@
 """`path/to/model.ts` or `.torchscript`: a TorchScript archive, images in [0, 1] to logits."""
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -21,6 +22,8 @@ def load(reference: str) -> tuple[nn.Module, None]:
     if not path.is_file():
         raise UsageError(f"model {reference!r}: expected a file, got nothing there; check the path")
     try:
-        return torch.jit.load(path, map_location="cpu").eval(), None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".torch.jit")  # torch calls the format old; the user's archive is what it is
+            return torch.jit.load(path, map_location="cpu").eval(), None
     except Exception as error:
         raise UsageError(f"model {reference!r}: expected a TorchScript archive ({type(error).__name__}: {error})") from error

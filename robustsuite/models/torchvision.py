@@ -27,10 +27,12 @@ def load(reference: str, **options: Any) -> tuple[nn.Module, Preprocessing]:
     name, _, chosen = reference.removeprefix("torchvision:").partition("/")
     try:
         weights = get_model_weights(name)[chosen or "DEFAULT"]
+        transforms = weights.transforms()
+        if not hasattr(transforms, "crop_size"):
+            raise ValueError("expected a classification model")
         model = get_model(name, **{"weights": weights, **options})
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
         raise UsageError(f"model {reference!r}: torchvision could not load it ({error}); see torchvision.models.list_models()") from error
-    transforms = weights.transforms()
     own = Preprocessing(
         resize=transforms.resize_size[0],
         crop=transforms.crop_size[0],

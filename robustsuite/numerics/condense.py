@@ -23,7 +23,7 @@ def condense(logits: Logits, labels: Labels, kept: int = 5) -> Predictions:
     # A stable sort, because topk may order ties either way, and rounded logits tie often.
     order = logits.sort(dim=1, descending=True, stable=True).indices
     columns = {
-        "labels": labels,
+        "labels": labels.to(small),
         "top_classes": order[:, :kept].to(small),
         "top_log_probabilities": log_probabilities.gather(1, order[:, :kept]).float(),
         "label_log_probability": log_probabilities.gather(1, labels[:, None])[:, 0].float(),

@@ -28,7 +28,7 @@ MIX_2 = _signed(0x94D049BB133111EB)
 
 def key_of(*parts: object) -> int:
     """A 64-bit key from anything that prints: a hash of the parts, signed as torch's int64."""
-    digest = blake2b("\x1f".join(str(part) for part in parts).encode(), digest_size=8).digest()
+    digest = blake2b("\x1f".join(str(part) for part in parts).encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 

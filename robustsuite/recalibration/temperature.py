@@ -7,7 +7,8 @@ from math import exp, log
 import numpy as np
 from scipy.special import softmax
 
-LOWEST, HIGHEST = log(1e-3), log(1e3)  # of the inverse temperature; a fit that ends here has no finite answer
+# Of the inverse temperature, in units of the largest difference of logits; a fit that ends here has no finite answer.
+LOWEST, HIGHEST = log(1e-3), log(1e5)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> Temperature:
     """
     logits = np.asarray(logits, dtype=np.float64)
     logits = logits - logits.max(axis=1, keepdims=True)
+    unit = float(np.abs(logits).max()) or 1.0  # the search is for a plain number, whatever the logits are measured in
+    logits = logits / unit
     true = logits[np.arange(len(labels)), labels]
 
     def slope_and_curvature(inverse: float) -> tuple[float, float]:
@@ -60,12 +63,11 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> Temperature:
     for _ in range(100):
         inverse = exp(position)
         slope, curvature = slope_and_curvature(inverse)
-        low, high = (position, high) if slope < 0 else (low, position)
         # Derivatives in log b: first b * slope, second b * slope + b^2 * curvature.
         bend = slope + inverse * curvature
         proposal = position - slope / bend if bend > 0 else (low + high) / 2
-        following = proposal if low < proposal < high else (low + high) / 2
-        if abs(following - position) < 1e-12:
+        if abs(proposal - position) < 1e-12:
             break
-        position = following
-    return Temperature(exp(-position))
+        low, high = (position, high) if slope < 0 else (low, position)
+        position = proposal if low < proposal < high else (low + high) / 2
+    return Temperature(unit * exp(-position))
