@@ -97,9 +97,8 @@ def main() -> None:
     expected = judged(data, Settings("cpu", 64, 0))
     images = len(expected.outcome(model.alias, plan.conditions[0]).rows)
     print(f"ResNet-20, {images} images judged, {len(plan.conditions)} conditions; differences from batches of 64:")
-    print(
-        f"{'':16}{'corrupted':>12}{'attacked':>12}{'predictions':>13}{'of attacked':>13}{'verdicts':>10}{'confidence':>12}{'of attacked':>13}"
-    )
+    widths = {"corrupted": 12, "attacked": 12, "predictions": 13, "of attacked": 13, "verdicts": 10, "confidence": 12, "of attacked ": 13}
+    print(" " * 16 + "".join(f"{title.strip():>{width}}" for title, width in widths.items()))
     for name, settings in VARIANTS.items():
         other = judged(data, settings)
         mine, theirs = pixels(expected), pixels(other)

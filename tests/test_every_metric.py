@@ -316,13 +316,12 @@ def test_condensed_logits_are_kept_in_few_bytes() -> None:
 
 
 @every_kind
-def test_taking_and_joining_rows_changes_no_number(kind: str) -> None:
-    given = predictions(*answers(kind))
-    parts = [given.take(np.arange(begin, min(begin + 300, 800))) for begin in range(0, 800, 300)]
-    joined = Predictions.join(parts)
+def test_taking_rows_changes_no_number(kind: str) -> None:
+    given, rows = predictions(*answers(kind)), np.arange(799, -1, -2)
+    taken = given.take(rows)
     for name, column in vars(given).items():
-        assert np.array_equal(getattr(joined, name), column)
-        assert getattr(joined, name).dtype == column.dtype
+        assert np.array_equal(getattr(taken, name), column[rows])
+        assert getattr(taken, name).dtype == column.dtype
 
 
 # --------------------------------------------------------------------------------------------------- refusals
