@@ -117,10 +117,21 @@ def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarra
         labels: `[images]`.
         alpha: each limit is wrong with probability at most (where bootstrapped: about) this.
         options: the metric's own, such as `bins`.
+
+    Raises:
+        UsageError: unknown metric or option, logits that are not finite, labels that do not fit them.
     """
     logits, labels = torch.as_tensor(logits), torch.as_tensor(labels).long()
     if not bool(torch.isfinite(logits).all()):
         raise UsageError("expected finite logits, got NaN or infinity")
+    if len(labels) != len(logits) or not len(labels) or int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:
+        told = f"{len(labels)} labels" + (f" from {int(labels.min())} to {int(labels.max())}" if len(labels) else "")
+        raise UsageError(f"expected a label from 0 to {logits.shape[1] - 1} for each of {len(logits)} images, got {told}")
+    known = catalog.signature("metrics", metric, metric, 1) if metric in catalog.names("metrics") else options
+    for name in options:
+        if name not in known:
+            hint = catalog.did_you_mean(name, list(known)) if known else "it has none"
+            raise UsageError(f"unknown option {name!r} of metric {metric!r}; {hint}")
     predictions = condense(logits, labels)
     condition = Condition("given")
     outcome = judging.Outcome("given", condition, np.arange(len(predictions)), predictions, len(predictions))

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from robustsuite import judging, planning, store, suite_files
+from robustsuite.catalog import module, names
 from robustsuite.errors import UsageError
 from robustsuite.predictions import CalibrationLogits, Outcome
 from robustsuite.records import Decision, Example, Plan, Report, Suite, Verdict
@@ -34,8 +35,7 @@ def assemble(folder: Path) -> Report:
         suite = suite_files.parse(description["suite"]["text"], Path(description["suite"]["path"]))
         suite = _as_run(suite, description)
         plan = plan_of(suite, description["selected"])
-        names = [str(condition) for condition in plan.conditions]
-        if names != description["conditions"]:
+        if [str(condition) for condition in plan.conditions] != description["conditions"]:
             raise UsageError(f"{folder} was written by a robustsuite whose catalog gave the suite other conditions; run the suite again")
         found = store.read(folder, part, dict(enumerate(plan.conditions)))
         own = {
@@ -61,6 +61,7 @@ def assemble(folder: Path) -> Report:
         notes=tuple(dict.fromkeys(notes)),
         decision=suite.decision,
         description=suite.description,
+        higher_is_better={name: module("metrics", name).HIGHER_IS_BETTER for name in names("metrics")},
     )
 
 

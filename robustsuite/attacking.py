@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 
 from robustsuite.catalog import module
+from robustsuite.errors import EvaluationError
 from robustsuite.numerics.losses import margin
 from robustsuite.numerics.norms import size, take_back
 from robustsuite.numerics.random import keyed
 from robustsuite.records import Attacked
 from robustsuite.roles import Classifier, Images, Labels, Logits, Mask, PerImage
+
+LONGEST = 100_000  # queries; no attack of the literature needs as many, and one that forgets to finish must not hang a run
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,8 @@ def attack(
         noise = keyed(keys[search.rows], seed, attacked)
         state = attacking.start(images[search.rows], labels[search.rows], attacked.threat, noise, **dict(attacked.options))
         while len(search.rows):
+            if search.queries > LONGEST:
+                raise EvaluationError(f"attack {attacked.attack!r} has not finished after {LONGEST} queries; it must set `finished`")
             state = attacking.step(state, search.query)
             state = search.drop(state, state.finished)
     logits = search.classify(search.best)

@@ -83,7 +83,7 @@ class Subject:
         if not bool(torch.isfinite(logits).all()):
             bad = int((~torch.isfinite(logits)).any(dim=1).sum())
             raise EvaluationError(f"expected finite logits from {name}, got NaN or infinity for {bad} of {images} images; mend the model")
-        if not self.seen and logits.shape[1] > 1:
+        if not self.seen and images and logits.shape[1] > 1:
             self.seen = True
             sums = logits.detach().float().sum(dim=1)
             if bool((logits >= 0).all()) and bool((logits <= 1).all()) and bool(((sums - 1).abs() < 1e-3).all()):
@@ -134,6 +134,7 @@ def evaluation_mode(models: Sequence[Model], device: torch.device) -> Iterator[l
     modules = [module for model in models if isinstance(module := model.classifier, nn.Module)]
     training = {part: part.training for module in modules for part in module.modules()}
     wanting = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    switches = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
     homes = {id(module): next((tensor.device for tensor in module.parameters()), None) for module in modules}
     notes = [
         f"model {model.alias!r} came in train mode; it was judged in eval mode and set back afterwards"
@@ -141,6 +142,8 @@ def evaluation_mode(models: Sequence[Model], device: torch.device) -> Iterator[l
         if isinstance(model.classifier, nn.Module) and any(training[part] for part in model.classifier.modules() if _can_switch(part))
     ]
     try:
+        # A repeated run must give the same bits, so no choosing of the fastest kernel as one goes.
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
         for module in modules:
             if _can_switch(module):
                 module.eval()
@@ -149,6 +152,7 @@ def evaluation_mode(models: Sequence[Model], device: torch.device) -> Iterator[l
             parameter.requires_grad_(False)
         yield notes
     finally:
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = switches
         for parameter in wanting:
             parameter.requires_grad_(True)
         for part, mode in training.items():

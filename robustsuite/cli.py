@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from robustsuite import catalog, suite_files
+from robustsuite import catalog, suite_files, suite_grammar
 from robustsuite.errors import UsageError
 
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "report":
                 _report(chosen.run)
             case "schema":
-                print(json.dumps(suite_files.json_schema(), indent=2))
+                print(json.dumps(suite_grammar.json_schema(), indent=2))
     except UsageError as error:
         print(f"robustsuite: {error}", file=sys.stderr)
         return 4

@@ -37,7 +37,7 @@ def corrupt(images: Images | Levels, corrupted: Corrupted, keys: Tensor, seed: i
         profile = profile_for(*images.shape[-2:])
     elif profile not in PROFILES:
         raise UsageError(f"expected a profile among {', '.join(PROFILES)} or auto, got {profile!r}")
-    if corrupted.severity not in range(1, 6):
+    if type(corrupted.severity) is not int or not 1 <= corrupted.severity <= 5:
         raise UsageError(f"severity of corruption {corrupted.corruption!r} must be 1 to 5, got {corrupted.severity}")
     kernel = find("corruptions", corrupted.corruption)
     exact = images.double() if images.is_floating_point() else to_unit(images, float64)

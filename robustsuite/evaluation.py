@@ -65,7 +65,6 @@ def evaluate(
         pictured: rows of which the pixels are wanted, by data set.
     """
     device = device_named(settings.device)
-    torch.backends.cudnn.benchmark = False
     with evaluation_mode(models, device) as notes:
         yield Block("", 0, notes=tuple(notes))
         run = _Run(plan, models, datasets, shares, settings, preprocessing, pictured or {}, device)

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from robustsuite.catalog import find, module
+from robustsuite.catalog import find, module, names
 from robustsuite.numerics.binning import equal_width, sums
 from robustsuite.numerics.intervals import bootstrap, clopper_pearson
 from robustsuite.predictions import CalibrationLogits, Outcome, Predictions
@@ -24,9 +24,6 @@ from robustsuite.records import (
 Outcomes = Mapping[Condition, Outcome]
 """The outcomes of one model."""
 
-REPORTED = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calibration_error")
-
-
 # -------------------------------------------------------------------------------------------------------- verdicts
 
 
@@ -34,26 +31,24 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
     """What becomes of a check once its conditions have been evaluated, or could not be."""
     for condition in check.needed:
         if outcomes[condition].error:
-            return Verdict(check.name, model, "error", outcomes[condition].error, gate=str(check.gate or ""))
+            return _error(check, model, outcomes[condition].error)
     for condition in check.needed:
         outcome = outcomes[condition]
         if not outcome.complete:
-            if certain := certain_failure(check, model, outcomes):
-                return certain
             share = f"{len(outcome.rows)} of {outcome.expected} images" if outcome.expected > 0 else "no images"
-            seen = f"the run was cut short: {share} were judged under {condition}; run the suite again"
-            return Verdict(check.name, model, "error", seen, gate=str(check.gate or ""))
+            cut_short = f"the run was cut short: {share} were judged under {condition}; run the suite again"
+            return certain_failure(check, model, outcomes) or _error(check, model, cut_short)
     try:
         value = measure(check, outcomes)
         low, high = _interval(check, outcomes, decision) if decision.target == "population" else (value, value)
     except LookupError as error:
-        return Verdict(check.name, model, "error", str(error.args[0]), gate=str(check.gate or ""))
+        return _error(check, model, str(error.args[0]))
     samples = outcomes[check.conditions[0]].expected
     if not np.isfinite([value, low, high]).all():
-        return Verdict(check.name, model, "error", f"expected a finite {check.metric}, got {value}", gate=str(check.gate or ""))
+        return _error(check, model, f"expected a finite {check.metric}, got {value}")
     measurement = Measurement(check.metric, value, low, high, samples)
     if check.gate is None:
-        return Verdict(check.name, model, "passed", f"measured on {samples} images; no threshold is set", measurement)
+        return Verdict(check.name, model, "passed", f"measured on {samples} images; no threshold is set", measurement, metric=check.metric)
     threshold = _threshold(check.gate, check, outcomes)
     if check.gate.bound == "at_least":
         passed, failed = low >= threshold, high < threshold
@@ -61,7 +56,7 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
         passed, failed = high <= threshold, low > threshold
     status = "passed" if passed else "failed" if failed else "inconclusive"
     reason = _reason(status, check.gate, measurement, threshold, decision)
-    return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold)
+    return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold, check.metric)
 
 
 def certain_failure(check: Check, model: str, outcomes: Outcomes) -> Verdict | None:
@@ -84,7 +79,13 @@ def certain_failure(check: Check, model: str, outcomes: Outcomes) -> Verdict | N
     seen, expected = len(parts[0].rows), parts[0].expected
     reason = f"certain after {seen} of {expected} images: even if all others were right, {limit:.4f} would miss the threshold"
     lowest = summary([int(part.predictions.correct.sum()) / part.expected for part in parts if part.predictions], True)
-    return Verdict(check.name, model, "failed", reason, Measurement("accuracy", value, lowest, limit, seen), str(gate), gate.threshold)
+    measurement = Measurement("accuracy", value, lowest, limit, seen)
+    return Verdict(check.name, model, "failed", reason, measurement, str(gate), gate.threshold, check.metric)
+
+
+def _error(check: Check, model: str, why: str) -> Verdict:
+    fixed = check.gate.threshold if check.gate and not check.gate.relative_to else None
+    return Verdict(check.name, model, "error", why, None, str(check.gate or ""), fixed, check.metric)
 
 
 def measure(check: Check, outcomes: Outcomes) -> float:
@@ -153,7 +154,7 @@ def results(outcomes: Iterable[Outcome]) -> tuple[ConditionResult, ...]:
 def _result(outcome: Outcome) -> ConditionResult:
     if outcome.error or outcome.predictions is None:
         return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), error=outcome.error or "no image was judged")
-    numbers = {name: find("metrics", name)(outcome.predictions) for name in REPORTED}
+    numbers = {name: find("metrics", name)(outcome.predictions) for name in names("metrics")}
     if outcome.distance is not None:
         numbers |= {f"{name}_per_image": count / len(outcome.rows) for name, count in outcome.passes.items()}
     return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), numbers)
@@ -178,8 +179,8 @@ def calibrations(outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits
                     method,
                     fit.parameters,
                     len(fitted.rows),
-                    {name: find("metrics", name)(outcome.predictions) for name in REPORTED},
-                    {name: find("metrics", name)(after) for name in REPORTED},
+                    {name: find("metrics", name)(outcome.predictions) for name in names("metrics")},
+                    {name: find("metrics", name)(after) for name in names("metrics")},
                     reliability(outcome.predictions, bins),
                     reliability(after, bins),
                     fit.note,

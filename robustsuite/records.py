@@ -274,7 +274,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a check on a model. `measurement` and `threshold` are absent where nothing could be measured."""
+    """What became of a check on a model. `measurement` is absent where nothing could be measured.
+
+    `threshold` is in the metric's own unit, with what the gate is relative to already added; absent where that is unknown.
+    """
 
     check: str
     model: str
@@ -283,6 +286,7 @@ class Verdict:
     measurement: Measurement | None = None
     gate: str = ""
     threshold: float | None = None
+    metric: str = ""
 
 
 @dataclass(frozen=True)
@@ -338,7 +342,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a reader may want of a run; every kind of output is written from it alone."""
+    """Everything a reader may want of a run; every kind of output is written from it alone.
+
+    `higher_is_better` says of each metric in the results which way is better.
+    """
 
     suite: str
     title: str
@@ -351,4 +358,5 @@ class Report:
     notes: tuple[str, ...] = ()
     decision: Decision = Decision()
     description: str = ""
+    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
     schema_version: int = 1

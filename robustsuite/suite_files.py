@@ -3,22 +3,11 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationError,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import ValidationError
 
 from robustsuite import catalog
 from robustsuite.catalog import did_you_mean
@@ -36,130 +25,7 @@ from robustsuite.records import (
     Suite,
     ThreatModel,
 )
-
-# ------------------------------------------------------------------------------------------------------- the grammar
-
-
-@dataclass(frozen=True)
-class Known:
-    """Marks a string as a name that a room of the catalog holds, for validation and for the JSON Schema."""
-
-    room: str
-
-    def check(self, name: str) -> str:
-        """The name, if the room holds it."""
-        if name not in catalog.names(self.room):
-            raise ValueError(f"unknown name {name!r}; {did_you_mean(name, catalog.names(self.room))}")
-        return name
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), "enum": list(catalog.names(self.room))}
-
-
-def _exact(value: Any) -> Any:
-    """`"8/255"`, `"0.5"` or a number as an exact fraction."""
-    try:
-        fraction = Fraction(str(value).replace(" ", ""))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f'expected a number on the [0, 1] scale such as "8/255" or 0.5, got {value!r}') from None
-    if fraction < 0:
-        raise ValueError(f"expected a number of at least 0, got {value!r}")
-    return fraction
-
-
-def _severity(value: Any) -> Any:
-    if value not in (1, 2, 3, 4, 5) or isinstance(value, bool):
-        raise ValueError(f"severity must be 1 to 5, got {value!r}")
-    return value
-
-
-def _slug(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", value):
-        raise ValueError(f"expected a name of letters, digits, '-', '_' and '.', got {value!r}")
-    return value
-
-
-Name = Annotated[str, AfterValidator(_slug)]
-Epsilon = Annotated[Any, BeforeValidator(_exact), Field(json_schema_extra={"type": ["string", "number"], "examples": ["8/255"]})]
-Epsilons = Annotated[list[Epsilon], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
-Corruptions = Annotated[
-    list[Annotated[str, Known("corruptions")]],
-    BeforeValidator(lambda value: list(catalog.names("corruptions")) if value == "all" else value),
-]
-Severity = Annotated[int, BeforeValidator(_severity), Field(json_schema_extra={"minimum": 1, "maximum": 5})]
-Scalar = bool | int | float | str
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-
-class PreprocessingTable(_Table):
-    """Steps in this order; see the record `Preprocessing`."""
-
-    central_fraction: float | None = Field(None, gt=0, le=1)
-    resize: int | None = Field(None, ge=1)
-    crop: int | None = Field(None, ge=1)
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-
-
-class DecisionTable(_Table):
-    """How numbers become verdicts; see the record `Decision`."""
-
-    target: Literal["test-set", "population"] = "test-set"
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    inconclusive: Literal["hold", "fail", "warn"] = "hold"
-
-
-class DataTable(_Table):
-    """A data set that the suite asks for."""
-
-    dataset: Annotated[str, Known("datasets")]
-    calibration: Literal["own"] | Annotated[float, Field(ge=0, le=0.9)] = 0.0
-    description: str = ""
-
-
-class CheckTable(_Table):
-    """One demand, or with `per` several of the same kind."""
-
-    name: Name
-    metric: Annotated[str, Known("metrics")] = "accuracy"
-    metric_options: dict[str, Scalar] = {}
-    data: str | None = None
-    corruptions: Corruptions | None = Field(None, min_length=1)
-    severities: list[Severity] = Field([1, 2, 3, 4, 5], min_length=1)
-    attack: Annotated[str, Known("attacks")] | None = None
-    norm: Literal["linf", "l2", "l1", "l0"] = "linf"
-    epsilon: Epsilons | None = Field(None, min_length=1)
-    options: dict[str, Scalar] = {}
-    summary: Annotated[str, Known("summaries")] = "mean"
-    per: Literal["check", "corruption", "condition"] = "check"
-    recalibration: Annotated[str, Known("recalibration")] | None = None
-    at_least: float | None = None
-    at_most: float | None = None
-    relative_to: str | None = None
-
-
-class SuiteFile(_Table):
-    """A suite file. `schema = 1` is its first line."""
-
-    schema_: Literal[1] = Field(alias="schema")
-    title: str
-    description: str = ""
-    model: str | None = None
-    preprocessing: Literal["as-stored", "model"] | PreprocessingTable = "as-stored"
-    decision: DecisionTable = Field(default_factory=DecisionTable)
-    data: dict[Name, DataTable] = Field(min_length=1)
-    check: list[CheckTable] = Field(min_length=1)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a suite file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SuiteFile.model_json_schema(by_alias=True)}
-
+from robustsuite.suite_grammar import CheckTable, SuiteFile, sentence
 
 # -------------------------------------------------------------------------------------------------------- finding one
 
@@ -212,10 +78,10 @@ def parse(text: str, path: Path) -> Suite:
         table = SuiteFile.model_validate(raw)
     except ValidationError as error:
         # A union reports once for each of its members; the first sentence about a place is enough.
-        mistakes += {_place(part["loc"]): _sentence(part) for part in reversed(error.errors())}.items()
+        mistakes += {_place(part["loc"]): sentence(part) for part in reversed(error.errors())}.items()
     if mistakes or table is None:
-        told = sorted({(_line(place, lines), _key(place), sentence) for place, sentence in mistakes})
-        listing = "\n".join(f"  {path}:{line}: {key}{': ' if key else ''}{sentence}" for line, key, sentence in told)
+        told = sorted({(_line(place, lines), _key(place), mistake) for place, mistake in mistakes})
+        listing = "\n".join(f"  {path}:{line}: {key}{': ' if key else ''}{mistake}" for line, key, mistake in told)
         raise UsageError(f"{path} has {len(told)} mistake{'s' if len(told) > 1 else ''}:\n{listing}")
     return replace(_suite(table, path, lines), text=text)
 
@@ -266,21 +132,6 @@ def _place(location: Sequence[str | int]) -> Place:
     """Pydantic's location without the names of union members and validators that it puts in."""
     members = ("PreprocessingTable", "literal[", "list[", "function-", "float", "constrained-", "str", "int", "bool")
     return tuple(part for part in location if isinstance(part, int) or not part.startswith(members))
-
-
-def _sentence(part: Mapping[str, Any]) -> str:
-    match part["type"]:
-        case "extra_forbidden":
-            fields = {"check": CheckTable, "data": DataTable, "decision": DecisionTable, "preprocessing": PreprocessingTable}
-            owner = fields.get(str(part["loc"][0]), SuiteFile) if len(part["loc"]) > 1 else SuiteFile
-            known = [field.alias or name for name, field in owner.model_fields.items()]
-            return f"unknown key {part['loc'][-1]!r}; {did_you_mean(str(part['loc'][-1]), known)}"
-        case "missing":
-            return "a key is missing here; add it"
-        case "value_error":
-            return str(part["ctx"]["error"])
-        case _:
-            return f"{part['msg'][0].lower()}{part['msg'][1:]}, got {part['input']!r}"
 
 
 def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

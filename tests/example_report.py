@@ -35,6 +35,12 @@ def example_report() -> Report:
     return Report(
         suite="digits",
         title="Handwritten digits, ready for the sorting line",
+        higher_is_better={
+            "accuracy": True,
+            "negative_log_likelihood": False,
+            "brier_score": False,
+            "expected_calibration_error": False,
+        },
         description="Whether a digit reader may go on the sorting line: dim light, blur, noise, and small deliberate changes.",
         models=MODELS,
         verdicts=(*_robust_verdicts(), *_standard_verdicts()),
@@ -150,7 +156,15 @@ def _standard_verdicts() -> list[Verdict]:
     return [
         _verdict("clean", model, "accuracy", 0.9733, 0.95),
         _verdict("noise-mean", model, "accuracy", 0.7936, 0.8),
-        Verdict("blur-worst", model, "error", "digits/defocus_blur-5: logits of image digit-1204 are not finite", gate="≥ 0.75"),
+        Verdict(
+            "blur-worst",
+            model,
+            "error",
+            "digits/defocus_blur-5: logits of image digit-1204 are not finite",
+            gate="≥ 0.75",
+            threshold=0.75,
+            metric="accuracy",
+        ),
         _verdict("brightness-mean", model, "accuracy", 0.9469, 0.92),
         _verdict("contrast-worst", model, "accuracy", _accuracy(model, Condition("digits", Corrupted("contrast", 5))), 0.7),
         _verdict("weather-drop", model, "accuracy", 0.9411, 0.9233, "≥ digits/clean -0.05"),

@@ -97,3 +97,26 @@ def test_names_that_are_unknown_say_what_is_known() -> None:
 def test_load_dataset_and_load_model_are_the_plugins_own(toy: Toy) -> None:
     assert len(robustsuite.load_dataset("image_folder", toy.images).ids) == 12
     assert isinstance(robustsuite.load_model(toy.reference()).classifier, nn.Module)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "sentence"),
+    [
+        ([0, 1, 4], {}, "expected a label from 0 to 3"),
+        ([0, 1, 2], {"bins": 3}, "unknown option 'bins' of metric 'accuracy'; it has none"),
+    ],
+)
+def test_measure_refuses_what_does_not_fit(labels: list[int], options: dict[str, int], sentence: str) -> None:
+    with pytest.raises(robustsuite.UsageError, match=sentence):
+        robustsuite.measure("accuracy", torch.rand(3, 4), torch.tensor(labels), **options)
+
+
+@pytest.mark.parametrize("severity", [0, 6, True])
+def test_a_severity_is_a_whole_number_from_1_to_5(severity: int) -> None:
+    with pytest.raises(robustsuite.UsageError, match="must be 1 to 5"):
+        robustsuite.corrupt(torch.rand(1, 3, 8, 8), "contrast", severity)
+
+
+def test_an_attack_on_no_images_finds_nothing() -> None:
+    result = robustsuite.attack(flat, torch.rand(0, 3, 8, 8), torch.zeros(0, dtype=torch.long), "fgsm", norm="linf", epsilon=0.1)
+    assert len(result.robust) == 0

@@ -370,3 +370,11 @@ def test_the_rotation_that_a_camera_noted_is_not_applied(tmp_path: Path) -> None
     exif = wide.getexif()
     exif[0x0112] = 6  # turned by 90 degrees
     assert read_back(tmp_path, "turned.png", lambda path: wide.save(path, exif=exif)).shape == (20, 30, 3)
+
+
+def test_an_image_beside_the_class_folders_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "a" / "1.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "loose.png")
+    with pytest.raises(UsageError, match=r"expected images in class folders only, got .*loose\.png"):
+        robustsuite.load_dataset("image_folder", tmp_path)

@@ -18,6 +18,7 @@ FLOORS = (  # the lowest first; what stands in one line may not import each othe
     ("corruptions", "attacks", "datasets", "models", "metrics", "summaries", "recalibration"),
     ("catalog",),
     ("corrupting", "attacking", "decoding", "classifying", "loading"),
+    ("suite_grammar",),
     ("suite_files",),
     ("planning", "judging", "store", "evaluation", "reporting"),
     ("assembling", "writing"),

@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from robustsuite import suite_files
+from robustsuite import suite_files, suite_grammar
 from robustsuite.errors import UsageError
-from robustsuite.records import Attacked, Condition, Corrupted, Preprocessing, ThreatModel
+from robustsuite.records import Attacked, Condition, Corrupted, Preprocessing, Suite, ThreatModel
 
 HEAD = 'schema = 1\ntitle = "t"\n[data.a]\ndataset = "image_folder"\n'
 PATH = Path("suite.toml")
 
 
-def parse(checks: str, head: str = HEAD) -> suite_files.Suite:
+def parse(checks: str, head: str = HEAD) -> Suite:
     return suite_files.parse(head + checks, PATH)
 
 
@@ -162,7 +163,7 @@ def test_lines_are_found_behind_arrays_over_several_lines() -> None:
 def test_the_json_schema_knows_every_name_of_the_catalog() -> None:
     from robustsuite import catalog
 
-    schema = suite_files.json_schema()
+    schema = suite_grammar.json_schema()
     assert schema["$defs"]["CheckTable"]["properties"]["metric"]["enum"] == list(catalog.names("metrics"))
     assert "schema" in schema["required"]
 
@@ -170,7 +171,7 @@ def test_the_json_schema_knows_every_name_of_the_catalog() -> None:
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*suite_files.CheckTable.model_fields, "x"]), inner, max_size=4)
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*suite_grammar.CheckTable.model_fields, "x"]), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -182,10 +183,10 @@ def test_whatever_the_data_only_usage_errors_come_out(raw: dict[str, object]) ->
     """Fuzz below TOML: any tree of data is either a suite or a list of mistakes."""
     list(suite_files._cross_mistakes(raw))
     try:
-        suite_files.SuiteFile.model_validate(raw)
-    except suite_files.ValidationError as error:
+        suite_grammar.SuiteFile.model_validate(raw)
+    except ValidationError as error:
         for part in error.errors():
-            assert suite_files._sentence(part)
+            assert suite_grammar.sentence(part)
 
 
 @given(st.text(alphabet='[]{}="\n.#abc123 schemachkt', max_size=120))

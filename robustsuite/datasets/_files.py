@@ -20,6 +20,8 @@ def class_folders(root: Path | None, name: str) -> list[Path]:
         what = "a file" if root.exists() else "nothing there"
         raise UsageError(f"data set {name!r}: expected a folder with one folder of images per class at {root}, got {what}; check the path")
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if loose := [path for path in sorted(root.iterdir()) if path.is_file() and path.suffix.lower() in SUFFIXES]:
+        raise UsageError(f"data set {name!r}: expected images in class folders only, got {loose[0]} beside them; move it into its class")
     if not folders:
         raise UsageError(f"data set {name!r}: expected one folder of images per class in {root}, got no folders; point at their parent")
     return folders

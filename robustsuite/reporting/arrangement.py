@@ -46,8 +46,8 @@ class CheckRow:
 
     @property
     def metric(self) -> str:
-        """The metric, where anything could be measured."""
-        return next((verdict.measurement.metric for verdict in self.present if verdict.measurement), "")
+        """The metric, where it is known."""
+        return next((metric for verdict in self.present if (metric := wording.metric_of(verdict))), "")
 
     @property
     def demands(self) -> tuple[list[str], list[str]]:

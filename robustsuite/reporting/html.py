@@ -110,12 +110,12 @@ def _cell_words(result: ConditionResult | None) -> str:
     return result.error or "no accuracy"
 
 
-def _calibration_rows(calibration: Calibration) -> list[tuple[str, str, str, str, str]]:
+def _calibration_rows(calibration: Calibration, higher_is_better: Mapping[str, bool]) -> list[tuple[str, str, str, str, str]]:
     """Metric, which way is better, before, after, and what the change means."""
     rows = []
     for metric in wording.metric_order([*calibration.before, *calibration.after]):
         before, after = calibration.before.get(metric), calibration.after.get(metric)
-        better = wording.BETTER.get(metric, "")
+        better = wording.better(metric, higher_is_better)
         change = ""
         if better and before is not None and after is not None and before == before and after == after:
             change = "same" if before == after else "better" if (after > before) == (better == "higher") else "worse"

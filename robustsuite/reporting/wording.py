@@ -1,6 +1,6 @@
 """The words and numbers that every kind of output shares: statuses, verdict sentences, values, intervals and gates."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import isfinite
 from typing import Literal
@@ -27,14 +27,6 @@ METRICS = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calib
 
 METRIC_NAMES = {"brier_score": "Brier score", "negative_log_likelihood": "negative log-likelihood"}
 """Where the name is not simply the key with spaces."""
-
-BETTER = {
-    "accuracy": "higher",
-    "negative_log_likelihood": "lower",
-    "brier_score": "lower",
-    "expected_calibration_error": "lower",
-}
-"""Which way is better, where it is known."""
 
 NOTHING = "–"
 """Stands where there is no number."""
@@ -131,6 +123,20 @@ def is_share(metric: str) -> bool:
     return "accuracy" in metric
 
 
+def better(metric: str, higher_is_better: Mapping[str, bool]) -> str:
+    """Which way is better, `higher` or `lower`; empty where it is not known."""
+    return "" if metric not in higher_is_better else "higher" if higher_is_better[metric] else "lower"
+
+
+def directions(metrics: Sequence[str], higher_is_better: Mapping[str, bool]) -> str:
+    """Which way is better, as sentences over all the metrics, such as `Higher is better: accuracy.`."""
+    told = []
+    for way in ("higher", "lower"):
+        those = [metric_name(metric) for metric in metrics if better(metric, higher_is_better) == way]
+        told += [f"{way.capitalize()} is better: {', '.join(those)}."] if those else []
+    return " ".join(told)
+
+
 def metric_name(metric: str) -> str:
     """The metric's name as a reader would say it."""
     return METRIC_NAMES.get(metric, metric.replace("_", " "))
@@ -182,14 +188,20 @@ def interval(verdict: Verdict) -> str:
     return f"{low.removesuffix(' %')} to {high}"
 
 
+def metric_of(verdict: Verdict) -> str:
+    """The metric that was, or should have been, measured; empty where it is not known."""
+    return verdict.measurement.metric if verdict.measurement else verdict.metric
+
+
 def demand(verdict: Verdict) -> tuple[str, str]:
     """What was demanded, in the unit of the value (`≥ 90 %`), and what that is relative to, empty where it is absolute."""
-    sign, threshold, measured = verdict.gate[:1], verdict.threshold, verdict.measurement
-    if threshold is None or measured is None or not isfinite(threshold):
+    sign, threshold = verdict.gate[:1], verdict.threshold
+    if threshold is None or not isfinite(threshold):
         return verdict.gate or "no gate", ""
     if verdict.gate == f"{sign} {threshold:g}":
-        return f"{sign} {100 * threshold:.6g} %" if is_share(measured.metric) else verdict.gate, ""
-    return f"{sign} {number(measured.metric, threshold, measured.value)}", verdict.gate[1:].strip()
+        return f"{sign} {100 * threshold:.6g} %" if is_share(metric_of(verdict)) else verdict.gate, ""
+    value = verdict.measurement.value if verdict.measurement else None
+    return f"{sign} {number(metric_of(verdict), threshold, value)}", verdict.gate[1:].strip()
 
 
 def gate(verdict: Verdict) -> str:

@@ -1,0 +1,158 @@
+"""The grammar of a suite file: which tables and keys there are, and what each may hold. What lies between keys is not here."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from robustsuite import catalog
+from robustsuite.catalog import did_you_mean
+
+
+@dataclass(frozen=True)
+class Known:
+    """Marks a string as a name that a room of the catalog holds, for validation and for the JSON Schema."""
+
+    room: str
+
+    def check(self, name: str) -> str:
+        """The name, if the room holds it."""
+        if name not in catalog.names(self.room):
+            raise ValueError(f"unknown name {name!r}; {did_you_mean(name, catalog.names(self.room))}")
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(catalog.names(self.room))}
+
+
+def _exact(value: Any) -> Any:
+    """`"8/255"`, `"0.5"` or a number as an exact fraction."""
+    try:
+        fraction = Fraction(str(value).replace(" ", ""))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f'expected a number on the [0, 1] scale such as "8/255" or 0.5, got {value!r}') from None
+    if fraction < 0:
+        raise ValueError(f"expected a number of at least 0, got {value!r}")
+    return fraction
+
+
+def _severity(value: Any) -> Any:
+    if value not in (1, 2, 3, 4, 5) or isinstance(value, bool):
+        raise ValueError(f"severity must be 1 to 5, got {value!r}")
+    return value
+
+
+def _slug(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", value):
+        raise ValueError(f"expected a name of letters, digits, '-', '_' and '.', got {value!r}")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_slug)]
+Epsilon = Annotated[Any, BeforeValidator(_exact), Field(json_schema_extra={"type": ["string", "number"], "examples": ["8/255"]})]
+Epsilons = Annotated[list[Epsilon], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
+Corruptions = Annotated[
+    list[Annotated[str, Known("corruptions")]],
+    BeforeValidator(lambda value: list(catalog.names("corruptions")) if value == "all" else value),
+]
+Severity = Annotated[int, BeforeValidator(_severity), Field(json_schema_extra={"minimum": 1, "maximum": 5})]
+Scalar = bool | int | float | str
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class PreprocessingTable(_Table):
+    """Steps in this order; see the record `Preprocessing`."""
+
+    central_fraction: float | None = Field(None, gt=0, le=1)
+    resize: int | None = Field(None, ge=1)
+    crop: int | None = Field(None, ge=1)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+
+class DecisionTable(_Table):
+    """How numbers become verdicts; see the record `Decision`."""
+
+    target: Literal["test-set", "population"] = "test-set"
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    inconclusive: Literal["hold", "fail", "warn"] = "hold"
+
+
+class DataTable(_Table):
+    """A data set that the suite asks for."""
+
+    dataset: Annotated[str, Known("datasets")]
+    calibration: Literal["own"] | Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    description: str = ""
+
+
+class CheckTable(_Table):
+    """One demand, or with `per` several of the same kind."""
+
+    name: Name
+    metric: Annotated[str, Known("metrics")] = "accuracy"
+    metric_options: dict[str, Scalar] = {}
+    data: str | None = None
+    corruptions: Corruptions | None = Field(None, min_length=1)
+    severities: list[Severity] = Field([1, 2, 3, 4, 5], min_length=1)
+    attack: Annotated[str, Known("attacks")] | None = None
+    norm: Literal["linf", "l2", "l1", "l0"] = "linf"
+    epsilon: Epsilons | None = Field(None, min_length=1)
+    options: dict[str, Scalar] = {}
+    summary: Annotated[str, Known("summaries")] = "mean"
+    per: Literal["check", "corruption", "condition"] = "check"
+    recalibration: Annotated[str, Known("recalibration")] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    relative_to: str | None = None
+
+
+class SuiteFile(_Table):
+    """A suite file. `schema = 1` is its first line."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    title: str
+    description: str = ""
+    model: str | None = None
+    preprocessing: Literal["as-stored", "model"] | PreprocessingTable = "as-stored"
+    decision: DecisionTable = Field(default_factory=DecisionTable)
+    data: dict[Name, DataTable] = Field(min_length=1)
+    check: list[CheckTable] = Field(min_length=1)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a suite file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SuiteFile.model_json_schema(by_alias=True)}
+
+
+def sentence(part: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as we say it."""
+    match part["type"]:
+        case "extra_forbidden":
+            fields = {"check": CheckTable, "data": DataTable, "decision": DecisionTable, "preprocessing": PreprocessingTable}
+            owner = fields.get(str(part["loc"][0]), SuiteFile) if len(part["loc"]) > 1 else SuiteFile
+            known = [field.alias or name for name, field in owner.model_fields.items()]
+            return f"unknown key {part['loc'][-1]!r}; {did_you_mean(str(part['loc'][-1]), known)}"
+        case "missing":
+            return "a key is missing here; add it"
+        case "value_error":
+            return str(part["ctx"]["error"])
+        case _:
+            return f"{part['msg'][0].lower()}{part['msg'][1:]}, got {part['input']!r}"
