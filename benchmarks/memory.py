@@ -36,6 +36,7 @@ def run(images: int, conditions: int = CONDITIONS) -> None:
     from robustsuite.datasets.digits import digits
     from robustsuite.records import Dataset
 
+    torch.set_num_threads(1)
     few = digits()
     rows = [row for row in range(len(few.ids)) if row not in set(few.calibration)]
     read = few.read
