@@ -72,6 +72,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Leave the user's own tests alone where only a suite is asked for: their conftest files may need what a suite does not.
+
+    A `conftest.py` beside the command's working directory is still loaded, for hooks and marks.
+    """
+    given = early_config.known_args_namespace
+    asked = bool(given.suite) or any(argument.startswith("suite:") for argument in given.file_or_dir)
+    if asked and all(argument.startswith("suite:") for argument in given.file_or_dir):
+        beside = early_config.invocation_params.dir / "conftest.py"
+        given.file_or_dir = [__file__, *([str(beside)] if beside.is_file() else [])]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Take part only where a suite is asked for."""
     asked = [argument for argument in config.args if argument.startswith("suite:")]

@@ -46,6 +46,17 @@ def test_a_suite_alone_does_not_collect_own_tests(pytester: pytest.Pytester, toy
     result.stdout.no_fnmatch_line("*test_own*")
 
 
+def test_a_suite_alone_does_not_load_the_conftest_of_own_tests(pytester: pytest.Pytester, toy: Toy) -> None:
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests" / "conftest.py").write_text("import a_package_that_only_developers_have")
+    pytester.makeini("[pytest]\ntestpaths = tests")
+    pytester.makeconftest("def pytest_report_header(): return 'the conftest beside is loaded'")
+    result = pytester.runpytest_subprocess(*toy.arguments("-k", "clean"))
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["the conftest beside is loaded"])
+    pytester.runpytest_subprocess("suite:toy::good::clean", *toy.arguments()[2:]).assert_outcomes(passed=1)
+
+
 def test_own_tests_run_beside_a_suite_where_they_are_named(pytester: pytest.Pytester, toy: Toy) -> None:
     own = pytester.makepyfile(test_own="def test_own(): pass\ndef test_bad(): assert False")
     result = pytester.runpytest(*toy.arguments(str(own), "-k", "own or bad or clean"))
