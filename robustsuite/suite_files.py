@@ -148,12 +148,12 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if isinstance(name, str) and names.setdefault(name, number) != number:
             yield (*place, "name"), f"expected a name of its own, got {name!r} again; rename this check"
         chosen = check.get("data")
-        if chosen is not None and chosen not in data:
+        if chosen is not None and chosen not in list(data):  # a list, because what was written may not be hashable
             yield (*place, "data"), f"unknown data {chosen!r}; {did_you_mean(str(chosen), list(data))}"
         if chosen is None and len(data) > 1:
             yield place, f"expected data = one of {', '.join(data)}, because the suite has several"
         relative = check.get("relative_to")
-        if relative is not None and relative != "clean" and relative not in data:
+        if relative is not None and relative != "clean" and relative not in list(data):
             yield (
                 (*place, "relative_to"),
                 f"expected 'clean' or a data set of the suite, got {relative!r}; {did_you_mean(str(relative), ['clean', *data])}",
