@@ -37,7 +37,7 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
         if not outcome.complete:
             share = f"{len(outcome.rows)} of {outcome.expected} images" if outcome.expected > 0 else "no images"
             cut_short = f"the run was cut short: {share} were judged under {condition}; run the suite again"
-            return certain_failure(check, model, outcomes) or _error(check, model, cut_short)
+            return certain_failure(check, model, outcomes, decision) or _error(check, model, cut_short)
     try:
         value = measure(check, outcomes)
         low, high = _interval(check, outcomes, decision) if decision.target == "population" else (value, value)
@@ -59,13 +59,21 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
     return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold, check.metric)
 
 
-def certain_failure(check: Check, model: str, outcomes: Outcomes) -> Verdict | None:
+def certain_failure(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> Verdict | None:
     """A FAIL that no image still to come can undo, or None. For accuracies against a fixed threshold.
 
-    Even if every image not seen yet were right, the threshold would be out of reach. Arithmetic, not statistics.
+    Even if every image not seen yet were right, the threshold would be out of reach. Arithmetic, not statistics: it speaks of
+    exactly these images, and so says nothing where the target is the population.
     """
     gate = check.gate
-    if check.metric != "accuracy" or check.recalibration or gate is None or gate.relative_to or gate.bound != "at_least":
+    if (
+        decision.target != "test-set"
+        or check.metric != "accuracy"
+        or check.recalibration
+        or gate is None
+        or gate.relative_to
+        or gate.bound != "at_least"
+    ):
         return None
     parts = [outcomes[condition] for condition in check.conditions]
     if any(part.error or part.predictions is None for part in parts):

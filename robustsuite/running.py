@@ -108,7 +108,7 @@ class Run:
     def certain_failure(self, check: Check, alias: str) -> Verdict | None:
         """The verdict, where the check has failed whatever is still to come; else None."""
         outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
-        return judging.certain_failure(check, alias, outcomes)
+        return judging.certain_failure(check, alias, outcomes, self.suite.decision)
 
     def give_up(self, error: Exception) -> None:
         """Write down that the engine itself broke, so that a report can say so."""

@@ -100,8 +100,14 @@ def test_a_certain_failure_is_never_taken_back(answers: list[bool], threshold: f
     whole = Outcome("m", CLEAN, np.arange(len(answers)), condense(logits, torch.zeros(len(answers), dtype=torch.long)), len(answers))
     assert whole.predictions is not None
     part = replace(whole, rows=whole.rows[:seen], predictions=whole.predictions.take(np.arange(seen)))
-    if certain_failure(check(threshold=threshold), "m", {CLEAN: part}):
+    if certain_failure(check(threshold=threshold), "m", {CLEAN: part}, Decision()):
         assert judge(check(threshold=threshold), "m", {CLEAN: whole}, Decision()).status == "failed"
+
+
+def test_a_population_is_never_failed_before_the_last_image() -> None:
+    verdict = judge(check(), "m", {CLEAN: outcome(39, 50, expected=100)}, POPULATION)
+    assert verdict.status == "error"
+    assert certain_failure(check(), "m", {CLEAN: outcome(39, 50, expected=100)}, POPULATION) is None
 
 
 def test_a_recalibration_that_could_not_be_fitted_is_an_error() -> None:
