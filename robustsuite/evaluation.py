@@ -96,14 +96,8 @@ class _Run:
         pictured: Mapping[str, Sequence[int]],
         device: torch.device,
     ):
-        self.plan, self.models, self.datasets, self.settings, self.device, self.pictured = (
-            plan,
-            models,
-            datasets,
-            settings,
-            device,
-            pictured,
-        )
+        self.plan, self.models, self.datasets = plan, models, datasets
+        self.settings, self.device, self.pictured = settings, device, pictured
         self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
         self.prepared = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
         self.size = settings.batch_size or AUTO_BATCH[device.type]
