@@ -17,6 +17,7 @@ from robustsuite.classifying import Subject, device_named, evaluation_mode
 from robustsuite.errors import EvaluationError
 from robustsuite.numerics.condense import condense
 from robustsuite.numerics.levels import to_levels, to_unit
+from robustsuite.numerics.memory import keep_freed_memory
 from robustsuite.numerics.random import image_keys, key_of
 from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, Predictions
 from robustsuite.records import Attacked, Condition, Corrupted, Dataset, Model, Plan, Preprocessing, Settings, Split
@@ -65,6 +66,7 @@ def evaluate(
         pictured: rows of which the pixels are wanted, by data set.
     """
     device = device_named(settings.device)
+    keep_freed_memory()
     with evaluation_mode(models, device) as notes:
         yield Block("", 0, notes=tuple(notes))
         run = _Run(plan, models, datasets, shares, settings, preprocessing, pictured or {}, device)
