@@ -18,7 +18,7 @@ import torch
 from robustsuite import corrupting, decoding, planning, suite_files
 from robustsuite.api import load_dataset, load_model
 from robustsuite.evaluation import evaluate
-from robustsuite.numerics.levels import to_levels, to_unit
+from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.random import image_keys
 from robustsuite.records import Corrupted, Dataset, Model, Preprocessing, Settings
 
@@ -60,7 +60,7 @@ def bare(model: Model, dataset: Dataset, device: str) -> float:
             levels, labels = batch.levels[Preprocessing()].to(device), batch.labels.to(device)
             right += int((network(to_unit(levels)).argmax(1) == labels).sum())
             for condition in conditions:
-                changed = to_levels(corrupting.corrupt(levels, condition, keys[batch.rows], 0))
+                changed = corrupting.corrupt(levels, condition, keys[batch.rows], 0)
                 right += int((network(to_unit(changed)).argmax(1) == labels).sum())
     return time.perf_counter() - begun
 

@@ -14,7 +14,7 @@ from robustsuite.attacking import AttackResult
 from robustsuite.classifying import Subject, evaluation_mode
 from robustsuite.errors import UsageError
 from robustsuite.numerics.condense import condense
-from robustsuite.numerics.levels import to_levels
+from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.random import image_keys
 from robustsuite.records import (
     Attacked,
@@ -43,7 +43,8 @@ def corrupt(
     """A batch of images under a common corruption.
 
     Args:
-        images: `[batch, 3, height, width]`; uint8 levels as a benchmark stores them, or floats in [0, 1].
+        images: `[batch, 3, height, width]`; uint8 levels as a benchmark stores them, or floats in [0, 1],
+            which are rounded to the nearest level first: the benchmarks are defined on levels.
         corruption: a name in the catalog, such as `fog`.
         severity: 1 to 5.
         ids: one name per image, to which its noise belongs; by default the position in the batch.
@@ -51,16 +52,15 @@ def corrupt(
         profile: whose constants: `imagenet`, `imagenet-299`, `tiny`, `cifar`, or `auto` by the images' size.
 
     Returns:
-        Of the type that came in: uint8 rounded down as the benchmark does, or floats in [0, 1] without rounding.
+        Of the type that came in: uint8 levels as the benchmark stores them, or those levels divided by 255.
 
     Raises:
-        UsageError: unknown corruption, severity or profile.
+        UsageError: unknown corruption, severity or profile; images of another shape, type or range.
     """
-    corrupted = Corrupted(corruption, severity)
+    levels = _levels(images)
     keys = image_keys(_names(ids, len(images))).to(images.device)
-    if images.dtype == torch.uint8:
-        return to_levels(corrupting.corrupt(images, corrupted, keys, seed, profile))
-    return corrupting.corrupt(images, corrupted, keys, seed, profile).to(images.dtype)
+    found = corrupting.corrupt(levels, Corrupted(corruption, severity), keys, seed, profile)
+    return found if images.dtype == torch.uint8 else to_unit(found, images.dtype)
 
 
 def attack(
@@ -232,3 +232,17 @@ def _names(ids: Sequence[str] | None, count: int) -> Sequence[str]:
     if len(ids) != count:
         raise UsageError(f"expected one id for each of {count} images, got {len(ids)}")
     return ids
+
+
+def _levels(images: Images | Levels) -> Levels:
+    """Images of either kind as levels. Raises `UsageError` for anything else."""
+    if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
+        raise UsageError(f"expected RGB images [batch, 3, height, width], got a tensor {list(images.shape)}")
+    if images.dtype == torch.uint8:
+        return images
+    if not images.is_floating_point():
+        raise UsageError(f"expected images as uint8 levels or floats in [0, 1], got {images.dtype}")
+    low, high = (float(limit) for limit in images.detach().aminmax())
+    if not (low >= 0 and high <= 1):  # false for NaN too
+        raise UsageError(f"expected float images in [0, 1], got values from {low:g} to {high:g}; divide levels by 255")
+    return images.detach().mul(255).round_().to(torch.uint8)

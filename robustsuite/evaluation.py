@@ -16,7 +16,7 @@ from robustsuite.catalog import find
 from robustsuite.classifying import Subject, device_named, evaluation_mode
 from robustsuite.errors import EvaluationError
 from robustsuite.numerics.condense import condense
-from robustsuite.numerics.levels import to_levels, to_unit
+from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.memory import keep_freed_memory
 from robustsuite.numerics.random import image_keys, key_of
 from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, Predictions
@@ -210,7 +210,7 @@ class _Run:
         if not isinstance(corrupted, Corrupted):
             return shown.levels
         pieces = subject.in_pieces(
-            len(shown.levels), lambda piece: to_levels(corrupting.corrupt(shown.levels[piece], corrupted, shown.keys[piece], seed))
+            len(shown.levels), lambda piece: corrupting.corrupt(shown.levels[piece], corrupted, shown.keys[piece], seed)
         )
         return torch.cat(pieces)
 

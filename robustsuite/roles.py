@@ -51,20 +51,36 @@ class Noise(Protocol):
         """float32, mean 0, variance 1."""
         ...
 
+    def integers(self, bound: int | Tensor, *shape: int) -> Tensor:
+        """int64 in [0, bound), equally probable; `bound` is one number, or int64 `[batch]`, one for each image."""
+        ...
+
+    def poisson(self, levels: Levels, rates: Tensor) -> Tensor:
+        """Counts as float32 of the shape of `levels`: a Poisson draw for every element, of mean `rates[level]` (float64 `[256]`)."""
+        ...
+
 
 @runtime_checkable
 class Corruption(Protocol):
-    """An algorithmic corruption. The file also holds its constants, five severities for each profile."""
+    """An algorithmic corruption. The file also holds its constants, five severities for each profile.
 
-    def __call__(self, images: Images, severity: int, noise: Noise, profile: str) -> Images:
-        """Corrupt images in [0, 1]; the caller clips the answer to [0, 1] and rounds it down to 256 levels.
+    It may hold `BENCHMARKS`, the benchmarks that it belongs to, and `GROUP`, its group there (`noise`, `blur`, `weather`,
+    `digital`).
+    """
+
+    def __call__(self, levels: Levels, severity: int, noise: Noise, profile: str) -> Images | Levels:
+        """Corrupt images as a benchmark stores them.
 
         Args:
-            images: RGB in [0, 1], float64: where the exact answer is a whole level (flat areas, simple ratios), the benchmark's
-                float64 code falls on a certain side of it, and float32 would not.
+            levels: uint8 RGB; not to be changed.
             severity: 1 to 5.
             noise: the only source of randomness allowed.
             profile: `imagenet`, `imagenet-299`, `tiny` or `cifar`: which published constants to use.
+
+        Returns:
+            Floats on the [0, 1] scale, which the caller clips and rounds **down** to levels, as the benchmark does; or levels,
+            where the algorithm itself ends in them. Where the benchmark computes in float64, so should this: where the exact
+            answer is a whole level (flat areas, simple ratios), float64 falls on a certain side of it, and float32 would not.
         """
         ...
 

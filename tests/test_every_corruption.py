@@ -43,7 +43,7 @@ def names(count: int) -> list[str]:
 
 def draws_noise(corruption: str, severity: int) -> bool:
     noise = keyed(image_keys(["a"]), 0, "does it draw?")
-    catalog.find("corruptions", corruption)(to_unit(scenes(1, 32, 32), torch.float64), severity, noise, "cifar")
+    catalog.find("corruptions", corruption)(scenes(1, 32, 32), severity, noise, "cifar")
     return noise.drawn > 0
 
 
@@ -80,11 +80,11 @@ def test_shape_type_and_range_are_kept(corruption: str, height: int, width: int)
 
 
 @every_corruption
-def test_floats_are_the_levels_before_rounding_down(corruption: str) -> None:
+def test_floats_are_rounded_to_levels_first(corruption: str) -> None:
     images = scenes(3, 64, 48)
-    floats = robustsuite.corrupt(to_unit(images, torch.float64), corruption, 3)
+    floats = robustsuite.corrupt(to_unit(images, torch.float64) + 0.3 / 255 * (images < 255), corruption, 3)
     assert floats.dtype == torch.float64
-    assert torch.equal((floats * 255).to(torch.uint8), robustsuite.corrupt(images, corruption, 3))
+    assert torch.equal(floats, to_unit(robustsuite.corrupt(images, corruption, 3), torch.float64))
 
 
 @every_corruption

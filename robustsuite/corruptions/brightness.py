@@ -5,7 +5,11 @@ ImageNet-C: Hendrycks & Dietterich 2019, arXiv:1903.12261; constants from hendry
 
 import torch
 
-from robustsuite.roles import Images, Noise
+from robustsuite.numerics.levels import to_unit
+from robustsuite.roles import Images, Levels, Noise
+
+BENCHMARKS = ("imagenet-c",)
+GROUP = "weather"
 
 ADDED = {  # to the value V = max(R, G, B), on the [0, 1] scale, severity 1 to 5
     "imagenet": (0.1, 0.2, 0.3, 0.4, 0.5),
@@ -15,11 +19,12 @@ ADDED = {  # to the value V = max(R, G, B), on the [0, 1] scale, severity 1 to 5
 }
 
 
-def brightness(images: Images, severity: int, noise: Noise, profile: str) -> Images:
+def brightness(levels: Levels, severity: int, noise: Noise, profile: str) -> Images:
     """V becomes V' = min(V + added, 1); hue and saturation are kept, which scales all three channels by V' / V.
 
     A black pixel has no hue to keep and becomes the grey V'.
     """
+    images = to_unit(levels, torch.float64)
     value = images.amax(dim=1, keepdim=True)
     brighter = (value + ADDED[profile][severity - 1]).clamp(max=1)
     # Through the saturation, (V - images) / V, as the benchmark does, and not by V' / V: where the answer is a whole level,

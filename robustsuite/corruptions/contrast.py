@@ -3,7 +3,13 @@
 ImageNet-C: Hendrycks & Dietterich 2019, arXiv:1903.12261; constants from hendrycks/robustness, ImageNet-C/create_c.
 """
 
-from robustsuite.roles import Images, Noise
+import torch
+
+from robustsuite.numerics.levels import to_unit
+from robustsuite.roles import Images, Levels, Noise
+
+BENCHMARKS = ("imagenet-c",)
+GROUP = "digital"
 
 KEPT = {  # share of the distance from the mean that is left, severity 1 to 5
     "imagenet": (0.4, 0.3, 0.2, 0.1, 0.05),
@@ -13,7 +19,8 @@ KEPT = {  # share of the distance from the mean that is left, severity 1 to 5
 }
 
 
-def contrast(images: Images, severity: int, noise: Noise, profile: str) -> Images:
+def contrast(levels: Levels, severity: int, noise: Noise, profile: str) -> Images:
     """`(images - mean) * KEPT + mean`, with the mean of each image and channel."""
+    images = to_unit(levels, torch.float64)
     mean = images.mean(dim=(2, 3), keepdim=True)
     return (images - mean) * KEPT[profile][severity - 1] + mean

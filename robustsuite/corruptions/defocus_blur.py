@@ -9,7 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from robustsuite.numerics.filters import correlate, gaussian_window
-from robustsuite.roles import Images, Noise
+from robustsuite.numerics.levels import to_unit
+from robustsuite.roles import Images, Levels, Noise
+
+BENCHMARKS = ("imagenet-c",)
+GROUP = "blur"
 
 DISK = {  # (radius of the disk in pixels, standard deviation of its anti-aliasing in pixels), severity 1 to 5
     "imagenet": ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
@@ -37,6 +41,6 @@ def _disk(radius: float, sigma: float) -> torch.Tensor:
     return kernel[rim : kernel.shape[0] - rim, rim : kernel.shape[1] - rim]
 
 
-def defocus_blur(images: Images, severity: int, noise: Noise, profile: str) -> Images:
+def defocus_blur(levels: Levels, severity: int, noise: Noise, profile: str) -> Images:
     """Correlation of every channel with the disk; borders mirror without repeating the edge."""
-    return correlate(images, _disk(*DISK[profile][severity - 1]).to(images.device))
+    return correlate(to_unit(levels, torch.float64), _disk(*DISK[profile][severity - 1]).to(levels.device))

@@ -3,7 +3,13 @@
 ImageNet-C: Hendrycks & Dietterich 2019, arXiv:1903.12261; constants from hendrycks/robustness, ImageNet-C/create_c.
 """
 
-from robustsuite.roles import Images, Noise
+import torch
+
+from robustsuite.numerics.levels import to_unit
+from robustsuite.roles import Images, Levels, Noise
+
+BENCHMARKS = ("imagenet-c",)
+GROUP = "noise"
 
 SIGMA = {  # standard deviation on the [0, 1] scale, severity 1 to 5
     "imagenet": (0.08, 0.12, 0.18, 0.26, 0.38),
@@ -13,6 +19,6 @@ SIGMA = {  # standard deviation on the [0, 1] scale, severity 1 to 5
 }
 
 
-def gaussian_noise(images: Images, severity: int, noise: Noise, profile: str) -> Images:
+def gaussian_noise(levels: Levels, severity: int, noise: Noise, profile: str) -> Images:
     """`images + SIGMA * z`, with z standard normal."""
-    return images + SIGMA[profile][severity - 1] * noise.normal(*images.shape[1:])
+    return to_unit(levels, torch.float64).add_(noise.normal(*levels.shape[1:]), alpha=SIGMA[profile][severity - 1])

@@ -11,9 +11,13 @@ from functools import cache
 from hashlib import blake2b
 from math import prod
 
+import numpy as np
 import torch
 from scipy.special import ndtri
 from torch import Tensor
+
+from robustsuite.numerics.poisson import PoissonTables, poisson_tables
+from robustsuite.roles import Levels
 
 
 def _signed(word: int) -> int:
@@ -86,6 +90,28 @@ class KeyedNoise:
         count = prod(shape)
         quarters = self.words((count + 3) // 4).view(torch.int16)[:, :count]
         return _normal_table(self.keys.device)[quarters.int() + 32768].view(-1, *shape)
+
+    def integers(self, bound: int | Tensor, *shape: int) -> Tensor:
+        """int64 `[batch, *shape]` in [0, bound), equally probable to 1 part in 2**32 / bound.
+
+        `bound` is one number, or int64 `[batch]`: one for each image.
+        """
+        count = prod(shape)
+        cells = self.words((count + 1) // 2).view(torch.int32)[:, :count].long() & 0xFFFFFFFF
+        limits = bound.view(-1, 1) if isinstance(bound, Tensor) else bound
+        return ((cells * limits) >> 32).view(-1, *shape)
+
+    def poisson(self, levels: Levels, rates: Tensor) -> Tensor:
+        """float32 of the shape of `levels`: a Poisson count for every element, of mean `rates[level]` (float64 `[256]`)."""
+        count = prod(levels.shape[1:])
+        words = self.words((count + 1) // 2).view(torch.int32)[:, :count].view(levels.shape)
+        return _poisson_tables(tuple(rates.tolist()), levels.device).draw(words, levels.int()).float()
+
+
+@cache
+def _poisson_tables(rates: tuple[float, ...], device: torch.device) -> PoissonTables:
+    tables = poisson_tables(np.array(rates))
+    return PoissonTables(tables.bits, *(part.to(device) for part in (tables.least, tables.threshold, tables.other)))
 
 
 def keyed(keys: Tensor, seed: int, purpose: object) -> KeyedNoise:
