@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from robustsuite import judging, planning, store, suite_files
-from robustsuite.catalog import module, names
 from robustsuite.errors import UsageError
 from robustsuite.predictions import CalibrationLogits, Outcome
 from robustsuite.records import Decision, Example, Plan, Report, Suite, Verdict
@@ -61,7 +60,7 @@ def assemble(folder: Path) -> Report:
         notes=tuple(dict.fromkeys(notes)),
         decision=suite.decision,
         description=suite.description,
-        higher_is_better={name: module("metrics", name).HIGHER_IS_BETTER for name in names("metrics")},
+        higher_is_better=judging.directions(),
     )
 
 

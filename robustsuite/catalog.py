@@ -11,6 +11,12 @@ from typing import Any
 
 from robustsuite.errors import UsageError
 
+ADAPTERS = {"corruptions": ("imagecorruptions",)}
+"""Packages whose own functions are found as `package:name`; `_<package>.py` in the room runs them."""
+
+GROUPS = ("noise", "blur", "weather", "digital")
+"""The groups of corruptions, in the order of Hendrycks & Dietterich 2019, figure 1."""
+
 ROOMS = ("corruptions", "attacks", "datasets", "models", "metrics", "summaries", "recalibration")
 
 
@@ -19,6 +25,27 @@ def names(room: str) -> tuple[str, ...]:
     """Everything in a room, sorted, found by listing files; nothing is imported."""
     folder = Path(__file__).parent / room
     return tuple(sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_")))
+
+
+def holds(room: str, name: str) -> bool:
+    """Whether the room holds the name, or an adapter of the room does."""
+    package, _, inner = name.partition(":")
+    return inner in constant(room, f"_{package}", "NAMES") if package in ADAPTERS.get(room, ()) else name in names(room)
+
+
+@cache
+def benchmarks() -> dict[str, tuple[str, ...]]:
+    """The corruptions of every benchmark that some file names in `BENCHMARKS`: by group, then by name."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names("corruptions"), key=lambda name: (*GROUPS, "").index(group(name))):
+        for benchmark in constant("corruptions", name, "BENCHMARKS", ()):
+            found.setdefault(benchmark, []).append(name)
+    return {benchmark: tuple(found[benchmark]) for benchmark in sorted(found)}
+
+
+def group(corruption: str) -> str:
+    """The group that the corruption's file states, or nothing."""
+    return "" if ":" in corruption else constant("corruptions", corruption, "GROUP", "")
 
 
 def did_you_mean(name: str, known: "tuple[str, ...] | list[str]") -> str:
@@ -30,13 +57,18 @@ def did_you_mean(name: str, known: "tuple[str, ...] | list[str]") -> str:
 def module(room: str, name: str) -> ModuleType:
     """The module `robustsuite.<room>.<name>`, imported now. Raises `UsageError` for a name that the room does not hold."""
     if name not in names(room):
-        raise UsageError(f"unknown {_singular(room)} {name!r}; {did_you_mean(name, names(room))}")
+        raise UsageError(f"unknown {singular(room)} {name!r}; {did_you_mean(name, names(room))}")
     return import_module(f"robustsuite.{room}.{name}")
 
 
 def find(room: str, name: str) -> Callable[..., Any]:
-    """The function that a file of the room is named after. Raises `UsageError` for a name that the room does not hold."""
-    return getattr(module(room, name), name)
+    """The function that a file of the room is named after, or an adapter's. Raises `UsageError` for a name that the room does not hold."""
+    package, _, inner = name.partition(":")
+    if package not in ADAPTERS.get(room, ()):
+        return getattr(module(room, name), name)
+    if not holds(room, name):
+        raise UsageError(f"unknown {singular(room)} {name!r}; {did_you_mean(inner, constant(room, f'_{package}', 'NAMES'))}")
+    return import_module(f"robustsuite.{room}._{package}").named(inner)
 
 
 def signature(room: str, name: str, function: str, skip: int) -> dict[str, Any]:
@@ -55,14 +87,17 @@ def required(room: str, name: str, function: str) -> set[str]:
     return {argument.arg for argument in node.args.args[: len(node.args.args) - len(node.args.defaults)]}
 
 
-def constant(room: str, name: str, constant: str) -> Any:
-    """A module's literal constant, read from the file without importing it."""
+def constant(room: str, name: str, constant: str, default: Any = ...) -> Any:
+    """A module's literal constant, read from the file without importing it; `default`, if there is one, where it has none."""
     for node in _tree(room, name).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == constant:
             return ast.literal_eval(node.value)
+    if default is not ...:
+        return default
     raise LookupError(f"{room}/{name}.py holds no constant {constant}")
 
 
+@cache
 def _tree(room: str, name: str) -> ast.Module:
     return ast.parse((Path(__file__).parent / room / f"{name}.py").read_text(encoding="utf-8"))
 
@@ -80,5 +115,6 @@ def describe(room: str, name: str) -> str:
     return text.split("\n")[0]
 
 
-def _singular(room: str) -> str:
+def singular(room: str) -> str:
+    """What one thing of the room is called."""
     return {"summaries": "summary", "recalibration": "recalibration"}.get(room, room.removesuffix("s"))

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from robustsuite.catalog import find, module, names
+from robustsuite.catalog import constant, find, module, names
 from robustsuite.numerics.binning import equal_width, sums
 from robustsuite.numerics.intervals import bootstrap, clopper_pearson
 from robustsuite.predictions import CalibrationLogits, Outcome, Predictions
@@ -14,6 +14,7 @@ from robustsuite.records import (
     Check,
     Condition,
     ConditionResult,
+    Corrupted,
     Decision,
     Gate,
     Measurement,
@@ -46,9 +47,11 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
     samples = outcomes[check.conditions[0]].expected
     if not np.isfinite([value, low, high]).all():
         return _error(check, model, f"expected a finite {check.metric}, got {value}")
-    measurement = Measurement(check.metric, value, low, high, samples)
+    measurement = Measurement(measured_as(check), value, low, high, samples)
     if check.gate is None:
-        return Verdict(check.name, model, "passed", f"measured on {samples} images; no threshold is set", measurement, metric=check.metric)
+        return Verdict(
+            check.name, model, "passed", f"measured on {samples} images; no threshold is set", measurement, metric=measured_as(check)
+        )
     threshold = _threshold(check.gate, check, outcomes)
     if check.gate.bound == "at_least":
         passed, failed = low >= threshold, high < threshold
@@ -56,7 +59,9 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
         passed, failed = high <= threshold, low > threshold
     status = "passed" if passed else "failed" if failed else "inconclusive"
     reason = _reason(status, check.gate, measurement, threshold, decision)
-    return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold, check.metric)
+    if measured_as(check) != check.metric and any(_in_memory(condition) for condition in check.conditions):
+        reason += "; images corrupted in memory, not comparable with values published for the stored benchmark"
+    return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold, measured_as(check))
 
 
 def certain_failure(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> Verdict | None:
@@ -68,7 +73,7 @@ def certain_failure(check: Check, model: str, outcomes: Outcomes, decision: Deci
     gate = check.gate
     if (
         decision.target != "test-set"
-        or check.metric != "accuracy"
+        or measured_as(check) != "accuracy"
         or check.recalibration
         or gate is None
         or gate.relative_to
@@ -80,27 +85,43 @@ def certain_failure(check: Check, model: str, outcomes: Outcomes, decision: Deci
         return None
     best = [(int(part.predictions.correct.sum()) + part.expected - len(part.rows)) / part.expected for part in parts if part.predictions]
     sofar = [float(part.predictions.correct.mean()) for part in parts if part.predictions]
-    summary = find("summaries", check.summary)
-    limit, value = summary(best, True), summary(sofar, True)
+    limit, value = _summarised(check, best), _summarised(check, sofar)
     if limit >= gate.threshold:
         return None
     seen, expected = len(parts[0].rows), parts[0].expected
     reason = f"certain after {seen} of {expected} images: even if all others were right, {limit:.4f} would miss the threshold"
-    lowest = summary([int(part.predictions.correct.sum()) / part.expected for part in parts if part.predictions], True)
+    lowest = _summarised(check, [int(part.predictions.correct.sum()) / part.expected for part in parts if part.predictions])
     measurement = Measurement("accuracy", value, lowest, limit, seen)
     return Verdict(check.name, model, "failed", reason, measurement, str(gate), gate.threshold, check.metric)
 
 
 def _error(check: Check, model: str, why: str) -> Verdict:
     fixed = check.gate.threshold if check.gate and not check.gate.relative_to else None
-    return Verdict(check.name, model, "error", why, None, str(check.gate or ""), fixed, check.metric)
+    return Verdict(check.name, model, "error", why, None, str(check.gate or ""), fixed, measured_as(check))
 
 
 def measure(check: Check, outcomes: Outcomes) -> float:
     """The check's number on exactly the images that were shown."""
     metric = partial(find("metrics", check.metric), **dict(check.metric_options))
-    values = [metric(_predictions(check, outcomes[condition])) for condition in check.conditions]
-    return float(find("summaries", check.summary)(values, module("metrics", check.metric).HIGHER_IS_BETTER))
+    return _summarised(check, [metric(_predictions(check, outcomes[condition])) for condition in check.conditions])
+
+
+def measured_as(check: Check) -> str:
+    """What the check's number is called: its metric, or its summary where that has a unit of its own."""
+    return check.summary if constant("summaries", check.summary, "HIGHER_IS_BETTER", None) is not None else check.metric
+
+
+def directions() -> dict[str, bool]:
+    """Whether higher is better, of every metric and of every summary that has a unit of its own."""
+    own = {name: constant("summaries", name, "HIGHER_IS_BETTER", None) for name in names("summaries")}
+    metrics = {name: module("metrics", name).HIGHER_IS_BETTER for name in names("metrics")}
+    return metrics | {name: better for name, better in own.items() if better is not None}
+
+
+def _summarised(check: Check, values: Iterable[float]) -> float:
+    """One number from the metric's values, in the order of the check's conditions."""
+    higher = module("metrics", check.metric).HIGHER_IS_BETTER
+    return float(find("summaries", check.summary)(dict(zip(check.conditions, values, strict=True)), higher))
 
 
 def _predictions(check: Check, outcome: Outcome) -> Predictions:
@@ -112,6 +133,11 @@ def _predictions(check: Check, outcome: Outcome) -> Predictions:
     return outcome.recalibrated[check.recalibration]
 
 
+def _in_memory(condition: Condition) -> bool:
+    """Whether the images lack the compression with which the benchmark's files were distributed."""
+    return isinstance(condition.perturbation, Corrupted) and not condition.perturbation.as_published
+
+
 def _threshold(gate: Gate, check: Check, outcomes: Outcomes) -> float:
     if gate.relative_to is None:
         return gate.threshold
@@ -121,21 +147,17 @@ def _threshold(gate: Gate, check: Check, outcomes: Outcomes) -> float:
 
 def _interval(check: Check, outcomes: Outcomes, decision: Decision) -> tuple[float, float]:
     """Limits for the population the images came from, each wrong with probability at most (or, bootstrapped, about) alpha."""
-    metric_module = module("metrics", check.metric)
-    metric = partial(find("metrics", check.metric), **dict(check.metric_options))
-    summary = find("summaries", check.summary)
+    found, options = module("metrics", check.metric), dict(check.metric_options)
     parts = [_predictions(check, outcomes[condition]) for condition in check.conditions]
-    higher = metric_module.HIGHER_IS_BETTER
-    if hasattr(metric_module, "interval"):
-        limits = [metric_module.interval(part, decision.alpha / len(parts), **dict(check.metric_options)) for part in parts]
-        return tuple(float(summary(list(side), higher)) for side in zip(*limits, strict=True))  # pyright: ignore[reportReturnType]
-    if check.metric == "accuracy" and len(parts) == 1:
+    if hasattr(found, "interval"):
+        limits = [found.interval(part, decision.alpha / len(parts), **options) for part in parts]
+        low, high = (_summarised(check, side) for side in zip(*limits, strict=True))
+        return low, high
+    if measured_as(check) == "accuracy" and len(parts) == 1:
         return clopper_pearson(int(parts[0].correct.sum()), len(parts[0]), decision.alpha)
-
-    def resampled(rows: np.ndarray) -> float:
-        return float(summary([metric(part.take(rows)) for part in parts], higher))
-
-    return bootstrap(resampled, len(parts[0]), decision.alpha, seed=0)
+    # Images are resampled, each with all of its conditions: the conditions show the same images, and are not independent.
+    values = np.stack([found.per_image(part, **options) for part in parts], axis=1)
+    return bootstrap(values, lambda means: _summarised(check, means), decision.alpha, seed=0)
 
 
 def _reason(status: str, gate: Gate, measurement: Measurement, threshold: float, decision: Decision) -> str:

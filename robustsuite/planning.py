@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from robustsuite.catalog import GROUPS, group
 from robustsuite.records import Attacked, Check, Condition, Corrupted, Plan, Suite
 
 DEFAULT_RECALIBRATION = "temperature"
@@ -39,8 +40,8 @@ def _order(condition: Condition) -> tuple[int, str, float]:
     match condition.perturbation:
         case None:
             return 0, "", 0
-        case Corrupted(corruption, severity):
-            return 1, corruption, severity
+        case Corrupted(corruption, severity, as_published):
+            return 1, f"{(*GROUPS, '').index(group(corruption))} {corruption} {as_published}", severity
         case Attacked() as attacked:
             return 2, f"{attacked.attack} {attacked.threat.norm} {attacked.options}", float(attacked.threat.epsilon)
 

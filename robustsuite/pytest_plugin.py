@@ -163,7 +163,7 @@ class CheckItem(pytest.Item):
     def setup(self) -> None:
         """Wait for the verdict; a check that could not be evaluated is an ERROR and not a FAILURE."""
         self.verdict = self.verdict or self.plugin.pull(self)
-        self.user_properties += _properties(self.verdict, self.check.metric)
+        self.user_properties += _properties(self.verdict)
         if self.verdict.status == "error":
             raise CheckError(self.verdict.reason)
 
@@ -494,9 +494,9 @@ class SuitePlugin:
         return len(self.config.args) == len(self.suites)
 
 
-def _properties(verdict: "Verdict", metric: str) -> list[tuple[str, str | float | int]]:
+def _properties(verdict: "Verdict") -> list[tuple[str, str | float | int]]:
     """Status and numbers for JUnit: plain values only."""
-    properties: list[tuple[str, str | float | int]] = [("status", verdict.status), ("metric", metric)]
+    properties: list[tuple[str, str | float | int]] = [("status", verdict.status), ("metric", verdict.metric)]
     if verdict.measurement is not None:
         measured = verdict.measurement
         properties += [("value", measured.value), ("low", measured.low), ("high", measured.high), ("images", measured.samples)]

@@ -36,14 +36,18 @@ class ThreatModel:
 
 @dataclass(frozen=True)
 class Corrupted:
-    """A common corruption at one of the five severities of Hendrycks & Dietterich (2019)."""
+    """A common corruption at one of the five severities of Hendrycks & Dietterich (2019).
+
+    `as_published` adds the JPEG compression with which the benchmark's files were distributed.
+    """
 
     corruption: str
     severity: int
+    as_published: bool = False
 
     def __str__(self) -> str:
-        """Name and severity, as in `fog-3`."""
-        return f"{self.corruption}-{self.severity}"
+        """Name and severity, as in `fog-3` or `fog-3 as published`."""
+        return f"{self.corruption}-{self.severity}{' as published' if self.as_published else ''}"
 
 
 @dataclass(frozen=True)

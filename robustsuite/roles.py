@@ -4,7 +4,7 @@ A role is a `Protocol`, not a class to inherit from. A file in a room holds one 
 its module docstring says what it is and which paper it comes from.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from robustsuite.predictions import Predictions
-from robustsuite.records import Dataset, Preprocessing, ThreatModel
+from robustsuite.records import Condition, Dataset, Preprocessing, ThreatModel
 
 Images = Float[Tensor, "batch 3 height width"]
 """RGB in [0, 1], before the model's own normalisation."""
@@ -160,10 +160,14 @@ class Metric(Protocol):
 
 @runtime_checkable
 class Summary(Protocol):
-    """One number from several conditions."""
+    """One number from several conditions.
 
-    def __call__(self, values: Sequence[float], higher_is_better: bool) -> float:
-        """Fold the metric's values, one per condition."""
+    The file may hold `METRIC`, the only metric that it makes sense of; `CORRUPTIONS`, the only corruptions; `NEEDS_CLEAN`, where
+    it wants the clean condition among the others; and `HIGHER_IS_BETTER`, where its number has a unit of its own.
+    """
+
+    def __call__(self, values: Mapping[Condition, float], higher_is_better: bool) -> float:
+        """Fold the metric's values, one for each condition."""
         ...
 
 

@@ -168,9 +168,24 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield (*place, extra[0]), f"expected {extra[0]!r} only beside attack; name the attack"
         if "severities" in check and "corruptions" not in check:
             yield (*place, "severities"), "expected severities only beside corruptions; name the corruptions"
+        yield from _summary_mistakes(place, check)
         options, metric = check.get("metric_options"), check.get("metric", "accuracy")
         if isinstance(options, dict) and metric in catalog.names("metrics"):
             yield from _option_mistakes((*place, "metric_options"), options, catalog.signature("metrics", metric, metric, 1))
+
+
+def _summary_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    summary = check.get("summary", "mean")
+    if summary not in catalog.names("summaries"):
+        return
+    wanted = catalog.constant("summaries", summary, "METRIC", None)
+    if wanted and (metric := check.get("metric", "accuracy")) != wanted:
+        yield (*place, "summary"), f"expected metric {wanted!r} with summary {summary!r}, got {metric!r}"
+    if defined := catalog.constant("summaries", summary, "CORRUPTIONS", ()):
+        named = check.get("corruptions")
+        for name in [named] if isinstance(named, str) else named if isinstance(named, list) else [None]:
+            if not (isinstance(name, str) and set(catalog.benchmarks().get(name, (name,))) <= set(defined)):
+                yield (*place, "summary"), f"{summary} is defined for {', '.join(defined)}; got {name!r}; leave it out"
 
 
 def _attack_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -210,7 +225,11 @@ def _option_mistakes(place: Place, options: Mapping[str, Any], known: Mapping[st
 
 def _suite(table: SuiteFile, path: Path, lines: Mapping[Place, int]) -> Suite:
     only = next(iter(table.data))
-    checks = [check for number, row in enumerate(table.check) for check in _checks(row, row.data or only, _line(("check", number), lines))]
+    checks = [
+        check
+        for number, row in enumerate(table.check)
+        for check in _checks(row, row.data or only, table.rendering == "as-published", _line(("check", number), lines))
+    ]
     match table.preprocessing:
         case "as-stored":
             preprocessing = Preprocessing()
@@ -231,18 +250,19 @@ def _suite(table: SuiteFile, path: Path, lines: Mapping[Place, int]) -> Suite:
     )
 
 
-def _checks(row: CheckTable, data: str, line: int) -> Iterator[Check]:
+def _checks(row: CheckTable, data: str, as_published: bool, line: int) -> Iterator[Check]:
     """The checks that a table stands for: one, or one for each corruption or condition."""
     gate = None
     if row.at_least is not None or row.at_most is not None:
         bound, threshold = ("at_least", row.at_least) if row.at_least is not None else ("at_most", row.at_most)
         reference = None if row.relative_to is None else Condition(data if row.relative_to == "clean" else row.relative_to)
         gate = Gate(bound, threshold, reference)  # pyright: ignore[reportArgumentType]
-    for suffix, perturbations in _groups(row).items():
+    clean = [Condition(data)] if catalog.constant("summaries", row.summary, "NEEDS_CLEAN", False) else []
+    for suffix, perturbations in _groups(row, as_published).items():
         yield Check(
             name=row.name + (f"-{suffix}" if suffix else ""),
             metric=row.metric,
-            conditions=tuple(Condition(data, perturbation) for perturbation in perturbations),
+            conditions=(*clean, *(Condition(data, perturbation) for perturbation in perturbations)),
             gate=gate,
             summary=row.summary,
             recalibration=row.recalibration,
@@ -251,22 +271,24 @@ def _checks(row: CheckTable, data: str, line: int) -> Iterator[Check]:
         )
 
 
-def _groups(row: CheckTable) -> dict[str, list[Perturbation]]:
+def _groups(row: CheckTable, as_published: bool) -> dict[str, list[Perturbation]]:
     perturbations: list[Perturbation]
     if row.attack:
         options = tuple(sorted(row.options.items()))
         perturbations = [Attacked(row.attack, ThreatModel(row.norm, epsilon), options) for epsilon in row.epsilon or ()]
     elif row.corruptions:
-        perturbations = [Corrupted(corruption, severity) for corruption in row.corruptions for severity in row.severities]
+        perturbations = [Corrupted(corruption, severity, as_published) for corruption in row.corruptions for severity in row.severities]
     else:
         perturbations = [None]
     groups: dict[str, list[Perturbation]] = {}
     for perturbation in perturbations:
         match row.per, perturbation:
-            case "corruption", Corrupted(corruption, _):
-                suffix = corruption
-            case "condition", Corrupted():
-                suffix = str(perturbation)
+            case "group", Corrupted(corruption):
+                suffix = catalog.group(corruption) or "other"
+            case "corruption", Corrupted(corruption):
+                suffix = corruption.replace(":", "_")
+            case "condition", Corrupted(corruption, severity):
+                suffix = f"{corruption}-{severity}".replace(":", "_")
             case "condition", Attacked(_, threat):
                 suffix = str(threat).partition(" ")[2].replace("/", "_")
             case _:

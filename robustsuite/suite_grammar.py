@@ -27,17 +27,22 @@ class Known:
 
     room: str
 
+    @property
+    def names(self) -> list[str]:
+        """The names, and those of groups of them."""
+        return [*catalog.names(self.room), *(("all", *catalog.benchmarks()) if self.room == "corruptions" else ())]
+
     def check(self, name: str) -> str:
         """The name, if the room holds it."""
-        if name not in catalog.names(self.room):
-            raise ValueError(f"unknown name {name!r}; {did_you_mean(name, catalog.names(self.room))}")
+        if not catalog.holds(self.room, name):
+            raise ValueError(f"unknown name {name!r}; {did_you_mean(name, self.names)}")
         return name
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), "enum": list(catalog.names(self.room))}
+        return {**handler(schema), "enum": self.names}
 
 
 def _exact(value: Any) -> Any:
@@ -49,6 +54,16 @@ def _exact(value: Any) -> Any:
     if fraction < 0:
         raise ValueError(f"expected a number of at least 0, got {value!r}")
     return fraction
+
+
+def _corruptions(value: Any) -> Any:
+    """One name or several, with the name of a benchmark standing for its corruptions, and `all` for every one there is."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        return value
+    known = catalog.benchmarks() | {"all": catalog.names("corruptions")}
+    meant = [one for name in listed for one in (known.get(name, (name,)) if isinstance(name, str) else (name,))]
+    return list(dict.fromkeys(meant)) if all(isinstance(one, str) for one in meant) else meant
 
 
 def _severity(value: Any) -> Any:
@@ -66,10 +81,7 @@ def _slug(value: str) -> str:
 Name = Annotated[str, AfterValidator(_slug)]
 Epsilon = Annotated[Any, BeforeValidator(_exact), Field(json_schema_extra={"type": ["string", "number"], "examples": ["8/255"]})]
 Epsilons = Annotated[list[Epsilon], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
-Corruptions = Annotated[
-    list[Annotated[str, Known("corruptions")]],
-    BeforeValidator(lambda value: list(catalog.names("corruptions")) if value == "all" else value),
-]
+Corruptions = Annotated[list[Annotated[str, Known("corruptions")]], BeforeValidator(_corruptions)]
 Severity = Annotated[int, BeforeValidator(_severity), Field(json_schema_extra={"minimum": 1, "maximum": 5})]
 Scalar = bool | int | float | str
 
@@ -117,7 +129,7 @@ class CheckTable(_Table):
     epsilon: Epsilons | None = Field(None, min_length=1)
     options: dict[str, Scalar] = {}
     summary: Annotated[str, Known("summaries")] = "mean"
-    per: Literal["check", "corruption", "condition"] = "check"
+    per: Literal["check", "group", "corruption", "condition"] = "check"
     recalibration: Annotated[str, Known("recalibration")] | None = None
     at_least: float | None = None
     at_most: float | None = None
@@ -132,6 +144,7 @@ class SuiteFile(_Table):
     description: str = ""
     model: str | None = None
     preprocessing: Literal["as-stored", "model"] | PreprocessingTable = "as-stored"
+    rendering: Literal["in-memory", "as-published"] = "in-memory"
     decision: DecisionTable = Field(default_factory=DecisionTable)
     data: dict[Name, DataTable] = Field(min_length=1)
     check: list[CheckTable] = Field(min_length=1)

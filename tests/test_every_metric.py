@@ -268,13 +268,21 @@ def test_bounded_differences_of_a_mean_are_hoeffdings() -> None:
 
 
 def test_the_bootstrap_of_a_mean_is_about_normal_and_touches_no_global_random_numbers() -> None:
-    values = np.random.default_rng(5).normal(3, 2, 2000)
+    values = np.random.default_rng(5).normal(3, 2, (2000, 1))
     before = np.random.get_state()
-    limits = bootstrap(lambda rows: float(values[rows].mean()), 2000, 0.05, seed=0)
+    limits = bootstrap(values, lambda means: float(means[0]), 0.05, seed=0)
     error = 1.645 * values.std() / np.sqrt(2000)
     assert limits == pytest.approx((values.mean() - error, values.mean() + error), abs=0.1 * error)
-    assert limits == bootstrap(lambda rows: float(values[rows].mean()), 2000, 0.05, seed=0)
+    assert limits == bootstrap(values, lambda means: float(means[0]), 0.05, seed=0)
     assert all(np.array_equal(now, then) for now, then in zip(np.random.get_state(), before, strict=True))
+
+
+def test_the_bootstrap_draws_an_image_with_all_of_its_columns() -> None:
+    column = np.random.default_rng(6).normal(size=500)
+    both = np.stack([column, -column], axis=1)
+    low, high = bootstrap(both, lambda means: float(means.sum()), 0.05, seed=0)
+    assert low == pytest.approx(0, abs=1e-12)
+    assert high == pytest.approx(0, abs=1e-12)
 
 
 # ----------------------------------------------------------------------------------------------- what is kept

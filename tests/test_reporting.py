@@ -141,7 +141,7 @@ def test_conditions_are_objects_in_json() -> None:
     written = strict(to_json(example_report()))
     conditions = [result["condition"] for result in written["results"]]
     assert conditions[0] == {"dataset": "digits", "perturbation": None}
-    assert conditions[1] == {"dataset": "digits", "perturbation": {"corruption": "gaussian_noise", "severity": 1}}
+    assert conditions[1] == {"dataset": "digits", "perturbation": {"corruption": "gaussian_noise", "severity": 1, "as_published": False}}
     assert conditions[21]["perturbation"] == {"attack": "pgd", "norm": "linf", "epsilon": "2/255", "options": {"steps": 20}}
 
 

@@ -59,6 +59,33 @@ def test_all_corruptions_are_those_of_the_catalog() -> None:
     assert tuple(dict.fromkeys(corruptions)) == catalog.names("corruptions")
 
 
+def test_a_benchmarks_name_stands_for_its_corruptions() -> None:
+    (check,) = parse('[[check]]\nname = "c"\ncorruptions = ["imagenet-c", "gaussian_noise"]\nseverities = [2]').checks
+    corruptions = [condition.perturbation.corruption for condition in check.conditions if isinstance(condition.perturbation, Corrupted)]
+    assert corruptions == [
+        *["gaussian_noise", "impulse_noise", "shot_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur"],
+        *["brightness", "fog", "frost", "snow", "contrast", "elastic_transform", "jpeg_compression", "pixelate"],
+    ]
+
+
+def test_per_group_makes_a_check_of_each() -> None:
+    checks = parse('[[check]]\nname = "c"\ncorruptions = "imagenet-c"\nseverities = [3]\nper = "group"').checks
+    assert {check.name: len(check.conditions) for check in checks} == {"c-noise": 3, "c-blur": 4, "c-weather": 4, "c-digital": 4}
+
+
+def test_the_rendering_is_part_of_a_condition() -> None:
+    text = '[[check]]\nname = "c"\ncorruptions = "contrast"\nseverities = [3]'
+    (check,) = parse(text, head=HEAD.replace("[data.a]", 'rendering = "as-published"\n[data.a]')).checks
+    assert str(check.conditions[0]) == "a/contrast-3 as published"
+    assert str(parse(text).checks[0].conditions[0]) == "a/contrast-3"
+
+
+def test_an_adapters_corruptions_are_named_after_their_package() -> None:
+    (check,) = parse('[[check]]\nname = "c"\ncorruptions = "imagecorruptions:fog"\nseverities = [3]\nper = "corruption"').checks
+    assert (check.name, str(check.conditions[0])) == ("c-imagecorruptions_fog", "a/imagecorruptions:fog-3")
+    assert "unknown name 'imagecorruptions:frog'" in mistakes(HEAD + '[[check]]\nname = "c"\ncorruptions = "imagecorruptions:frog"')[0]
+
+
 @pytest.mark.parametrize(
     ("written", "exact"),
     [('"8/255"', Fraction(8, 255)), ("0.5", Fraction(1, 2)), ('" 4 / 255 "', Fraction(4, 255)), ("0.1", Fraction(1, 10))],

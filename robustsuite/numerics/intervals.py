@@ -20,13 +20,21 @@ def bounded_differences(largest_change: float, samples: int, alpha: float) -> fl
 
 
 def bootstrap(
-    statistic: Callable[[np.ndarray], float], samples: int, alpha: float, seed: int, resamples: int = 1000
+    values: np.ndarray, statistic: Callable[[np.ndarray], float], alpha: float, seed: int, resamples: int = 1000
 ) -> tuple[float, float]:
-    """Percentile limits of a statistic of resampled row numbers (Efron 1979); right only for many images.
+    """Percentile limits of a statistic of the means over images (Efron 1979); right only for many images.
 
-    For means over images and smooth functions of them. Deterministic: the resampling has a generator of its own.
+    Args:
+        values: float64 `[images, columns]`; an image is drawn with all of its columns.
+        statistic: from the means of the columns to one number.
+        alpha: each limit is wrong with about this probability.
+        seed: of a generator of its own.
+        resamples: how many.
     """
     generator = np.random.default_rng(seed)
-    values = [statistic(generator.integers(samples, size=samples)) for _ in range(resamples)]
-    low, high = np.quantile(values, [alpha, 1 - alpha])
+    images, found = len(values), []
+    for _ in range(resamples):
+        counts = np.bincount(generator.integers(images, size=images), minlength=images)
+        found.append(statistic(counts @ values / images))
+    low, high = np.quantile(found, [alpha, 1 - alpha])
     return float(low), float(high)

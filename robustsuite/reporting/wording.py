@@ -25,7 +25,12 @@ NORMS: dict[Norm, str] = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 METRICS = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calibration_error")
 """The order in which metrics are listed; others follow by name."""
 
-METRIC_NAMES = {"brier_score": "Brier score", "negative_log_likelihood": "negative log-likelihood"}
+METRIC_NAMES = {
+    "brier_score": "Brier score",
+    "negative_log_likelihood": "negative log-likelihood",
+    "mean_corruption_error": "mean corruption error (mCE)",
+    "relative_mean_corruption_error": "relative mCE",
+}
 """Where the name is not simply the key with spaces."""
 
 NOTHING = "–"
@@ -119,8 +124,8 @@ def decision_sentence(decision: Decision) -> str:
 
 
 def is_share(metric: str) -> bool:
-    """Whether the metric is a share of images, written in percent."""
-    return "accuracy" in metric
+    """Whether the metric is written in percent: a share of images, or of AlexNet's errors."""
+    return "accuracy" in metric or metric.endswith("corruption_error")
 
 
 def better(metric: str, higher_is_better: Mapping[str, bool]) -> str:
@@ -234,8 +239,8 @@ def radius(epsilon: Fraction) -> str:
 def perturbation_name(condition: Condition) -> str:
     """What was done to the images, as a reader would say it."""
     match condition.perturbation:
-        case Corrupted(corruption, severity):
-            return f"{metric_name(corruption)}, severity {severity}"
+        case Corrupted(corruption, severity, as_published):
+            return f"{metric_name(corruption)}, severity {severity}{', as published' if as_published else ''}"
         case Attacked(attack, threat, options):
             return ", ".join([f"{attack} {NORMS[threat.norm]} {radius(threat.epsilon)}", *(f"{name}={option}" for name, option in options)])
         case None:

@@ -1,8 +1,10 @@
 """The mean over conditions, each counting the same (as ImageNet-C averages over severities)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+
+from robustsuite.records import Condition
 
 
-def mean(values: Sequence[float], higher_is_better: bool) -> float:
+def mean(values: Mapping[Condition, float], higher_is_better: bool) -> float:
     """`sum(values) / len(values)`, in the metric's own unit."""
-    return sum(values) / len(values)
+    return sum(values.values()) / len(values)
