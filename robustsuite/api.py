@@ -38,7 +38,14 @@ from robustsuite.writing import write
 
 
 def corrupt(
-    images: Images | Levels, corruption: str, severity: int, *, ids: Sequence[str] | None = None, seed: int = 0, profile: str = "auto"
+    images: Images | Levels,
+    corruption: str,
+    severity: int,
+    *,
+    ids: Sequence[str] | None = None,
+    seed: int = 0,
+    profile: str = "auto",
+    as_published: bool = False,
 ) -> Images | Levels:
     """A batch of images under a common corruption.
 
@@ -50,6 +57,7 @@ def corrupt(
         ids: one name per image, to which its noise belongs; by default the position in the batch.
         seed: another seed draws other noise.
         profile: whose constants: `imagenet`, `imagenet-299`, `tiny`, `cifar`, or `auto` by the images' size.
+        as_published: compress the result as the distributed files of ImageNet-C are (JPEG, quality 85).
 
     Returns:
         Of the type that came in: uint8 levels as the benchmark stores them, or those levels divided by 255.
@@ -59,7 +67,7 @@ def corrupt(
     """
     levels = _levels(images)
     keys = image_keys(_names(ids, len(images))).to(images.device)
-    found = corrupting.corrupt(levels, Corrupted(corruption, severity), keys, seed, profile)
+    found = corrupting.corrupt(levels, Corrupted(corruption, severity, as_published), keys, seed, profile)
     return found if images.dtype == torch.uint8 else to_unit(found, images.dtype)
 
 

@@ -17,7 +17,7 @@ ADAPTERS = {"corruptions": ("imagecorruptions",)}
 GROUPS = ("noise", "blur", "weather", "digital")
 """The groups of corruptions, in the order of Hendrycks & Dietterich 2019, figure 1."""
 
-ROOMS = ("corruptions", "attacks", "datasets", "models", "metrics", "summaries", "recalibration")
+ROOMS = ("corruptions", "sequences", "attacks", "datasets", "models", "metrics", "sequence_metrics", "summaries", "recalibration")
 
 
 @cache
@@ -34,11 +34,11 @@ def holds(room: str, name: str) -> bool:
 
 
 @cache
-def benchmarks() -> dict[str, tuple[str, ...]]:
-    """The corruptions of every benchmark that some file names in `BENCHMARKS`: by group, then by name."""
+def benchmarks(room: str = "corruptions") -> dict[str, tuple[str, ...]]:
+    """What belongs to every benchmark that some file of the room names in `BENCHMARKS`: by group, then by name."""
     found: dict[str, list[str]] = {}
-    for name in sorted(names("corruptions"), key=lambda name: (*GROUPS, "").index(group(name))):
-        for benchmark in constant("corruptions", name, "BENCHMARKS", ()):
+    for name in sorted(names(room), key=lambda name: (*GROUPS, "").index(constant(room, name, "GROUP", ""))):
+        for benchmark in constant(room, name, "BENCHMARKS", ()):
             found.setdefault(benchmark, []).append(name)
     return {benchmark: tuple(found[benchmark]) for benchmark in sorted(found)}
 
@@ -117,4 +117,5 @@ def describe(room: str, name: str) -> str:
 
 def singular(room: str) -> str:
     """What one thing of the room is called."""
-    return {"summaries": "summary", "recalibration": "recalibration"}.get(room, room.removesuffix("s"))
+    irregular = {"summaries": "summary", "recalibration": "recalibration", "sequence_metrics": "sequence metric"}
+    return irregular.get(room, room.removesuffix("s"))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustsuite import catalog, suite_files, suite_grammar
-from robustsuite.errors import UsageError
+from robustsuite.errors import EvaluationError, UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,8 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="suites, corruptions, attacks, metrics, … by name")
     listing.add_argument("room", nargs="?", choices=("suites", *catalog.ROOMS), help="only these")
-    show = commands.add_parser("show", help="a suite's checks, or where a corruption, attack or metric comes from")
+    show = commands.add_parser("show", help="a suite's checks, or what a corruption, attack or metric is and where it comes from")
+    show.add_argument("kind", nargs="?", choices=("suite", *map(catalog.singular, catalog.ROOMS)), help="where a name stands for several")
     show.add_argument("name")
+    show.add_argument("--image", type=Path, help="of a corruption: show it on this image")
+    show.add_argument("--out", type=Path, help="of a corruption: where to write its five severities (by default NAME.png)")
     report = commands.add_parser("report", help="make a run's report again from its records, without model or images")
     report.add_argument("run", type=Path, help="the folder of a run")
     commands.add_parser("schema", help="the JSON Schema of a suite file")
@@ -31,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "list":
                 _list(chosen.room)
             case "show":
-                _show(chosen.name)
+                _show(chosen.name, chosen.kind, chosen.image, chosen.out)
             case "report":
                 _report(chosen.run)
             case "schema":
                 print(json.dumps(suite_grammar.json_schema(), indent=2))
-    except UsageError as error:
+    except (UsageError, EvaluationError) as error:
         print(f"robustsuite: {error}", file=sys.stderr)
         return 4
     except BrokenPipeError:  # as in `robustsuite list | head`
@@ -63,15 +66,29 @@ def _short(text: str) -> str:
     return textwrap.shorten(text, 79 - 31, placeholder=" …")
 
 
-def _show(name: str) -> None:
-    rooms = [room for room in catalog.ROOMS if name in catalog.names(room)]
+def _show(name: str, kind: str | None, image: Path | None, out: Path | None) -> None:
+    rooms = [room for room in catalog.ROOMS if catalog.holds(room, name) and kind in (None, catalog.singular(room))]
+    if (image or out) and "corruptions" not in rooms:
+        raise UsageError(
+            f"expected --image and --out beside a corruption, got {name!r}; {catalog.did_you_mean(name, catalog.names('corruptions'))}"
+        )
+    for room in rooms:
+        if room == "corruptions":
+            from robustsuite.contact_sheet import contact_sheet, photo
+
+            sheet = contact_sheet([name], photo(image, 224))
+            path = out or Path(f"{name.replace(':', '_')}.png")
+            sheet.save(path)
+        function = {"attacks": "start", "models": "load"}.get(room, "")
+        described = getattr(catalog.module(room, name), function) if function else catalog.find(room, name)
+        print(f"{name} ({room})\n\n{sys.modules[described.__module__].__doc__}\n{inspect.cleandoc(described.__doc__ or '')}")
+        if room == "corruptions":
+            print(f"\nfive severities at 224 pixels: {path}")
     if rooms:
-        for room in rooms:
-            print(f"{name} ({room})\n\n{catalog.module(room, name).__doc__}")
-            function = getattr(catalog.module(room, name), "start" if room == "attacks" else name, None)
-            if function is not None:
-                print(inspect.cleandoc(function.__doc__ or ""))
         return
+    if kind not in (None, "suite"):
+        room = next(room for room in catalog.ROOMS if catalog.singular(room) == kind)
+        raise UsageError(f"unknown {kind} {name!r}; {catalog.did_you_mean(name, catalog.names(room))}")
     known = [*suite_files.available(), *(thing for room in catalog.ROOMS for thing in catalog.names(room))]
     if name not in suite_files.available() and not name.endswith(".toml"):
         raise UsageError(f"unknown name {name!r}; {catalog.did_you_mean(name, known)}")

@@ -1,12 +1,14 @@
 """One corruption of one batch: which constants, which noise."""
 
+from collections.abc import Iterator
 from math import log, prod
 
 import torch
 from torch import Tensor
 
-from robustsuite.catalog import find
+from robustsuite.catalog import constant, find
 from robustsuite.errors import UsageError
+from robustsuite.numerics.jpeg import round_trip
 from robustsuite.numerics.levels import to_levels
 from robustsuite.numerics.memory import keep_freed_memory
 from robustsuite.numerics.random import keyed
@@ -14,6 +16,8 @@ from robustsuite.records import Corrupted
 from robustsuite.roles import Levels
 
 PROFILES = {"cifar": 32, "tiny": 64, "imagenet": 224, "imagenet-299": 299}  # pixels that the constants were published for
+PUBLISHED_QUALITY = 85
+"""Of the JPEG files of ImageNet-C, with chroma at half resolution (hendrycks/robustness, make_imagenet_c.py)."""
 
 IN_CACHE = 4 * 3 * 224 * 224  # elements corrupted at a time on a CPU
 
@@ -25,7 +29,9 @@ def profile_for(height: int, width: int) -> str:
 
 
 def corrupt(levels: Levels, corrupted: Corrupted, keys: Tensor, seed: int, profile: str = "auto") -> Levels:
-    """The batch corrupted, as the benchmark stores it.
+    """The batch corrupted, in the levels that the benchmark's code writes; compressed too where `corrupted` is `as_published`.
+
+    CIFAR-10-C was distributed as arrays: there, as published is what the code writes.
 
     Args:
         levels: uint8 RGB.
@@ -51,5 +57,27 @@ def corrupt(levels: Levels, corrupted: Corrupted, keys: Tensor, seed: int, profi
         few = slice(begin, begin + piece)
         noise = keyed(keys[few], seed, f"{corrupted.corruption}-{corrupted.severity}")
         answer = kernel(levels[few], corrupted.severity, noise, profile)
-        found[few] = to_levels(answer) if answer.is_floating_point() else answer
+        stored = to_levels(answer) if answer.is_floating_point() else answer
+        found[few] = round_trip(stored, PUBLISHED_QUALITY) if corrupted.as_published and profile != "cifar" else stored
     return found
+
+
+def frames(levels: Levels, sequence: str, keys: Tensor, seed: int, profile: str) -> Iterator[Levels]:
+    """The frames of a perturbation sequence, in order.
+
+    Images larger than the profile's are cropped to its size about the centre: before, or after where the sequence moves what
+    lies around the crop into sight.
+    """
+    keep_freed_memory()
+    side, margin = PROFILES[profile], constant("sequences", sequence, "MARGIN")
+    shown = levels if margin else _centre(levels, side)
+    for frame in find("sequences", sequence)(shown, keyed(keys, seed, f"{sequence}-p"), profile):
+        yield _centre(frame, side)
+
+
+def _centre(levels: Levels, side: int) -> Levels:
+    """The central square of at most `side` pixels, as torchvision's CenterCrop finds it."""
+    height, width = levels.shape[-2:]
+    rows, columns = min(side, height), min(side, width)
+    top, left = round((height - rows) / 2), round((width - columns) / 2)
+    return levels[..., top : top + rows, left : left + columns]

@@ -20,11 +20,13 @@ from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.memory import keep_freed_memory
 from robustsuite.numerics.random import image_keys, key_of
 from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, Predictions
-from robustsuite.records import Attacked, Condition, Corrupted, Dataset, Model, Plan, Preprocessing, Settings, Split
+from robustsuite.records import Attacked, Condition, Corrupted, Dataset, Frame, Model, Plan, Preprocessing, Settings, Split
 from robustsuite.roles import Labels, Levels, Logits
 
 AUTO_BATCH = {"cpu": 64, "cuda": 256}
 Recalibrate = Callable[[np.ndarray], np.ndarray]
+Playing = dict[object, Iterator[tuple[int, Levels]]]
+"""The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
 
 
 def splits(dataset: Dataset, share: float) -> dict[Split, np.ndarray]:
@@ -174,6 +176,7 @@ class _Run:
         outcomes: list[Outcome] = []
         pictures: list[Picture] = []
         clean: dict[str, Logits] = {}
+        playing: Playing = {}
         for condition in conditions:
             for way, shown in prepared.items():
                 models = [model for model in self.models if self.prepared[model.alias] == way and self.wants(model.alias, condition)]
@@ -181,7 +184,7 @@ class _Run:
                     continue
                 wanted = np.isin(shown.rows, self.pictured.get(name, ()) if condition in self.plan.pictured else ())
                 try:
-                    levels = self.perturb(shown, condition, subjects[models[0].alias])
+                    levels = self.perturb(shown, condition, subjects[models[0].alias], playing)
                 except Exception as error:
                     outcomes += [self.fail(model.alias, condition, f"{condition} could not be made: {_told(error)}") for model in models]
                     continue
@@ -204,15 +207,20 @@ class _Run:
         images = len(next(iter(prepared.values())).rows)
         return Block(name, images, tuple(outcomes), pictures=tuple(pictures), facts=_sizes(name, prepared))
 
-    def perturb(self, shown: _Shown, condition: Condition, subject: Subject) -> Levels:
-        """The pixels of a clean or corrupted condition; an attack starts from the clean ones."""
-        corrupted, seed = condition.perturbation, self.settings.seed
-        if not isinstance(corrupted, Corrupted):
-            return shown.levels
-        pieces = subject.in_pieces(
-            len(shown.levels), lambda piece: corrupting.corrupt(shown.levels[piece], corrupted, shown.keys[piece], seed)
-        )
-        return torch.cat(pieces)
+    def perturb(self, shown: _Shown, condition: Condition, subject: Subject, playing: Playing) -> Levels:
+        """The pixels of a condition; an attack starts from the clean ones."""
+        match condition.perturbation:
+            case Corrupted() as corrupted:
+                seed = self.settings.seed
+                pieces = subject.in_pieces(
+                    len(shown.levels), lambda piece: corrupting.corrupt(shown.levels[piece], corrupted, shown.keys[piece], seed)
+                )
+                return torch.cat(pieces)
+            case Frame(sequence, profile, wanted):
+                frames = corrupting.frames(shown.levels, sequence, shown.keys, self.settings.seed, profile)
+                place = sequence, profile, id(shown)
+                return next(levels for number, levels in playing.setdefault(place, enumerate(frames)) if number == wanted)
+        return shown.levels
 
     def classify(self, subject: Subject, levels: Levels) -> Logits:
         """Logits of stored levels, without a gradient."""

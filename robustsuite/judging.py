@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from robustsuite.records import (
     ConditionResult,
     Corrupted,
     Decision,
+    Frame,
     Gate,
     Measurement,
     ReliabilityBin,
@@ -84,13 +86,13 @@ def certain_failure(check: Check, model: str, outcomes: Outcomes, decision: Deci
     if any(part.error or part.predictions is None for part in parts):
         return None
     best = [(int(part.predictions.correct.sum()) + part.expected - len(part.rows)) / part.expected for part in parts if part.predictions]
+    worst = [int(part.predictions.correct.sum()) / part.expected for part in parts if part.predictions]
     sofar = [float(part.predictions.correct.mean()) for part in parts if part.predictions]
-    limit, value = _summarised(check, best), _summarised(check, sofar)
+    limit, value, lowest = (_summarised(check, dict(zip(check.conditions, each, strict=True))) for each in (best, sofar, worst))
     if limit >= gate.threshold:
         return None
     seen, expected = len(parts[0].rows), parts[0].expected
     reason = f"certain after {seen} of {expected} images: even if all others were right, {limit:.4f} would miss the threshold"
-    lowest = _summarised(check, [int(part.predictions.correct.sum()) / part.expected for part in parts if part.predictions])
     measurement = Measurement("accuracy", value, lowest, limit, seen)
     return Verdict(check.name, model, "failed", reason, measurement, str(gate), gate.threshold, check.metric)
 
@@ -102,8 +104,7 @@ def _error(check: Check, model: str, why: str) -> Verdict:
 
 def measure(check: Check, outcomes: Outcomes) -> float:
     """The check's number on exactly the images that were shown."""
-    metric = partial(find("metrics", check.metric), **dict(check.metric_options))
-    return _summarised(check, [metric(_predictions(check, outcomes[condition])) for condition in check.conditions])
+    return _summarised(check, _values(check, outcomes, ""))
 
 
 def measured_as(check: Check) -> str:
@@ -113,15 +114,36 @@ def measured_as(check: Check) -> str:
 
 def directions() -> dict[str, bool]:
     """Whether higher is better, of every metric and of every summary that has a unit of its own."""
+    metrics = {name: module(room, name).HIGHER_IS_BETTER for room in ("metrics", "sequence_metrics") for name in names(room)}
     own = {name: constant("summaries", name, "HIGHER_IS_BETTER", None) for name in names("summaries")}
-    metrics = {name: module("metrics", name).HIGHER_IS_BETTER for name in names("metrics")}
     return metrics | {name: better for name, better in own.items() if better is not None}
 
 
-def _summarised(check: Check, values: Iterable[float]) -> float:
-    """One number from the metric's values, in the order of the check's conditions."""
-    higher = module("metrics", check.metric).HIGHER_IS_BETTER
-    return float(find("summaries", check.summary)(dict(zip(check.conditions, values, strict=True)), higher))
+def _room(check: Check) -> str:
+    """Where the check's metric lives."""
+    return "metrics" if check.metric in names("metrics") else "sequence_metrics"
+
+
+def _values(check: Check, outcomes: Outcomes, function: str, **more: float) -> dict[Condition, Any]:
+    """A function of the metric's module (or the metric itself) for every condition, or for every sequence by its first frame."""
+    wanted = partial(getattr(module(_room(check), check.metric), function or check.metric), **dict(check.metric_options), **more)
+    parts = {condition: _predictions(check, outcomes[condition]) for condition in check.conditions}
+    if _room(check) == "metrics":
+        return {condition: wanted(part) for condition, part in parts.items()}
+    sequences: dict[str, list[Condition]] = {}
+    for condition in check.conditions:
+        assert isinstance(condition.perturbation, Frame)
+        sequences.setdefault(condition.perturbation.sequence, []).append(condition)
+    return {
+        frames[0]: wanted([parts[frame] for frame in frames], constant("sequences", sequence, "REFERENCE"))
+        for sequence, frames in sequences.items()
+    }
+
+
+def _summarised(check: Check, values: Mapping[Condition, float]) -> float:
+    """One number from the metric's values."""
+    higher = module(_room(check), check.metric).HIGHER_IS_BETTER
+    return float(find("summaries", check.summary)(values, higher))
 
 
 def _predictions(check: Check, outcome: Outcome) -> Predictions:
@@ -147,17 +169,17 @@ def _threshold(gate: Gate, check: Check, outcomes: Outcomes) -> float:
 
 def _interval(check: Check, outcomes: Outcomes, decision: Decision) -> tuple[float, float]:
     """Limits for the population the images came from, each wrong with probability at most (or, bootstrapped, about) alpha."""
-    found, options = module("metrics", check.metric), dict(check.metric_options)
-    parts = [_predictions(check, outcomes[condition]) for condition in check.conditions]
-    if hasattr(found, "interval"):
-        limits = [found.interval(part, decision.alpha / len(parts), **options) for part in parts]
-        low, high = (_summarised(check, side) for side in zip(*limits, strict=True))
+    if hasattr(module(_room(check), check.metric), "interval"):
+        limits = _values(check, outcomes, "interval", alpha=decision.alpha / len(check.conditions))
+        low, high = (_summarised(check, {condition: pair[side] for condition, pair in limits.items()}) for side in (0, 1))
         return low, high
-    if measured_as(check) == "accuracy" and len(parts) == 1:
-        return clopper_pearson(int(parts[0].correct.sum()), len(parts[0]), decision.alpha)
+    if measured_as(check) == "accuracy" and len(check.conditions) == 1:
+        predictions = _predictions(check, outcomes[check.conditions[0]])
+        return clopper_pearson(int(predictions.correct.sum()), len(predictions), decision.alpha)
     # Images are resampled, each with all of its conditions: the conditions show the same images, and are not independent.
-    values = np.stack([found.per_image(part, **options) for part in parts], axis=1)
-    return bootstrap(values, lambda means: _summarised(check, means), decision.alpha, seed=0)
+    values = _values(check, outcomes, "per_image")
+    columns = np.stack(list(values.values()), axis=1)
+    return bootstrap(columns, lambda means: _summarised(check, dict(zip(values, means.tolist(), strict=True))), decision.alpha, seed=0)
 
 
 def _reason(status: str, gate: Gate, measurement: Measurement, threshold: float, decision: Decision) -> str:
@@ -177,8 +199,8 @@ def _reason(status: str, gate: Gate, measurement: Measurement, threshold: float,
 
 
 def results(outcomes: Iterable[Outcome]) -> tuple[ConditionResult, ...]:
-    """Every reported metric of every condition."""
-    return tuple(_result(outcome) for outcome in outcomes)
+    """Every reported metric of every condition; a frame of a sequence says nothing by itself, and has none."""
+    return tuple(_result(outcome) for outcome in outcomes if not isinstance(outcome.condition.perturbation, Frame))
 
 
 def _result(outcome: Outcome) -> ConditionResult:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from robustsuite.catalog import GROUPS, group
-from robustsuite.records import Attacked, Check, Condition, Corrupted, Plan, Suite
+from robustsuite.records import Attacked, Check, Condition, Corrupted, Frame, Plan, Suite
 
 DEFAULT_RECALIBRATION = "temperature"
 
@@ -42,8 +42,10 @@ def _order(condition: Condition) -> tuple[int, str, float]:
             return 0, "", 0
         case Corrupted(corruption, severity, as_published):
             return 1, f"{(*GROUPS, '').index(group(corruption))} {corruption} {as_published}", severity
+        case Frame(sequence, profile, number):
+            return 2, f"{sequence} {profile}", number
         case Attacked() as attacked:
-            return 2, f"{attacked.attack} {attacked.threat.norm} {attacked.options}", float(attacked.threat.epsilon)
+            return 3, f"{attacked.attack} {attacked.threat.norm} {attacked.options}", float(attacked.threat.epsilon)
 
 
 def _kind(condition: Condition) -> tuple[str, int, str]:

@@ -51,6 +51,19 @@ class Corrupted:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """One frame of a perturbation sequence (ImageNet-P of Hendrycks & Dietterich 2019), made with a profile's constants."""
+
+    sequence: str
+    profile: str
+    number: int
+
+    def __str__(self) -> str:
+        """Sequence, profile and number, as in `tilt-p imagenet frame 7`."""
+        return f"{self.sequence}-p {self.profile} frame {self.number}"
+
+
+@dataclass(frozen=True)
 class Attacked:
     """An adversarial attack within a threat model. `options` are the attack's own keyword arguments, sorted by name."""
 
@@ -63,12 +76,12 @@ class Attacked:
         return " ".join([self.attack, str(self.threat), *(f"{name}={value}" for name, value in self.options)])
 
 
-Perturbation = Corrupted | Attacked | None
+Perturbation = Corrupted | Frame | Attacked | None
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a model is shown: the judged images of a data set, as they are (`None`), corrupted or attacked."""
+    """What a model is shown: the judged images of a data set, as they are (`None`), or perturbed."""
 
     dataset: str
     perturbation: Perturbation = None

@@ -4,7 +4,7 @@ A role is a `Protocol`, not a class to inherit from. A file in a room holds one 
 its module docstring says what it is and which paper it comes from.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -81,6 +81,40 @@ class Corruption(Protocol):
             Floats on the [0, 1] scale, which the caller clips and rounds **down** to levels, as the benchmark does; or levels,
             where the algorithm itself ends in them. Where the benchmark computes in float64, so should this: where the exact
             answer is a whole level (flat areas, simple ratios), float64 falls on a certain side of it, and float32 would not.
+        """
+        ...
+
+
+@runtime_checkable
+class PerturbationSequence(Protocol):
+    """A perturbation sequence, as of ImageNet-P.
+
+    The file also holds, as literals: `FRAMES`, the number of frames by profile; `REFERENCE`, what a frame is compared with
+    (`previous`, or `first` for noise); `MARGIN`, whether frames may show what lies around the central crop; and it may hold
+    `BENCHMARKS`.
+    """
+
+    def __call__(self, levels: Levels, noise: Noise, profile: str) -> Iterator[Levels]:
+        """The frames of every image, in order, each of the size of `levels`.
+
+        Args:
+            levels: uint8 RGB; not to be changed.
+            noise: the only source of randomness allowed.
+            profile: `imagenet`, `imagenet-299`, `tiny` or `cifar`: which published constants to use.
+        """
+        ...
+
+
+@runtime_checkable
+class SequenceMetric(Protocol):
+    """A number for one sequence. The module also holds `HIGHER_IS_BETTER`, `RANGE` and `per_image` with the same arguments."""
+
+    def __call__(self, frames: Sequence[Predictions], reference: str) -> float:
+        """The metric on exactly these images.
+
+        Args:
+            frames: the predictions of every frame, in order, of the same images.
+            reference: what a frame is compared with, `previous` or `first`.
         """
         ...
 

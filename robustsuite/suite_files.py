@@ -19,6 +19,7 @@ from robustsuite.records import (
     Corrupted,
     DataDemand,
     Decision,
+    Frame,
     Gate,
     Perturbation,
     Preprocessing,
@@ -168,10 +169,25 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield (*place, extra[0]), f"expected {extra[0]!r} only beside attack; name the attack"
         if "severities" in check and "corruptions" not in check:
             yield (*place, "severities"), "expected severities only beside corruptions; name the corruptions"
+        yield from _sequence_mistakes(place, check)
         yield from _summary_mistakes(place, check)
         options, metric = check.get("metric_options"), check.get("metric", "accuracy")
         if isinstance(options, dict) and metric in catalog.names("metrics"):
             yield from _option_mistakes((*place, "metric_options"), options, catalog.signature("metrics", metric, metric, 1))
+
+
+def _sequence_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    metric, known = check.get("metric", "accuracy"), catalog.names("sequence_metrics")
+    if "sequences" in check:
+        if other := next((key for key in ("corruptions", "attack", "relative_to", "recalibration") if key in check), None):
+            yield (*place, "sequences"), f"expected sequences without {other}, got both; make it two checks"
+        if metric not in known:
+            yield (*place, "metric"), f"expected a metric of sequences ({', '.join(known)}) beside sequences, got {metric!r}"
+    else:
+        if metric in known:
+            yield (*place, "metric"), f'expected sequences beside metric {metric!r}; name them, as in sequences = "imagenet-p"'
+        if "profile" in check:
+            yield (*place, "profile"), "expected profile only beside sequences; corruptions follow the size of the images"
 
 
 def _summary_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -276,6 +292,9 @@ def _groups(row: CheckTable, as_published: bool) -> dict[str, list[Perturbation]
     if row.attack:
         options = tuple(sorted(row.options.items()))
         perturbations = [Attacked(row.attack, ThreatModel(row.norm, epsilon), options) for epsilon in row.epsilon or ()]
+    elif row.sequences:
+        numbers = {name: catalog.constant("sequences", name, "FRAMES")[row.profile] for name in row.sequences}
+        perturbations = [Frame(sequence, row.profile, number) for sequence, frames in numbers.items() for number in range(frames)]
     elif row.corruptions:
         perturbations = [Corrupted(corruption, severity, as_published) for corruption in row.corruptions for severity in row.severities]
     else:
@@ -285,6 +304,8 @@ def _groups(row: CheckTable, as_published: bool) -> dict[str, list[Perturbation]
         match row.per, perturbation:
             case "group", Corrupted(corruption):
                 suffix = catalog.group(corruption) or "other"
+            case "sequence", Frame(sequence):
+                suffix = sequence
             case "corruption", Corrupted(corruption):
                 suffix = corruption.replace(":", "_")
             case "condition", Corrupted(corruption, severity):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
@@ -21,20 +20,21 @@ from robustsuite import catalog
 from robustsuite.catalog import did_you_mean
 
 
-@dataclass(frozen=True)
 class Known:
-    """Marks a string as a name that a room of the catalog holds, for validation and for the JSON Schema."""
+    """Marks a string as a name that one of some rooms of the catalog holds, for validation and for the JSON Schema."""
 
-    room: str
+    def __init__(self, *rooms: str):
+        self.rooms = rooms
 
     @property
     def names(self) -> list[str]:
         """The names, and those of groups of them."""
-        return [*catalog.names(self.room), *(("all", *catalog.benchmarks()) if self.room == "corruptions" else ())]
+        groups = [("all", *catalog.benchmarks(room)) for room in self.rooms if room in ("corruptions", "sequences")]
+        return [name for names in (*(catalog.names(room) for room in self.rooms), *groups) for name in names]
 
     def check(self, name: str) -> str:
-        """The name, if the room holds it."""
-        if not catalog.holds(self.room, name):
+        """The name, if a room holds it."""
+        if not any(catalog.holds(room, name) for room in self.rooms):
             raise ValueError(f"unknown name {name!r}; {did_you_mean(name, self.names)}")
         return name
 
@@ -56,14 +56,17 @@ def _exact(value: Any) -> Any:
     return fraction
 
 
-def _corruptions(value: Any) -> Any:
-    """One name or several, with the name of a benchmark standing for its corruptions, and `all` for every one there is."""
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list):
-        return value
-    known = catalog.benchmarks() | {"all": catalog.names("corruptions")}
-    meant = [one for name in listed for one in (known.get(name, (name,)) if isinstance(name, str) else (name,))]
-    return list(dict.fromkeys(meant)) if all(isinstance(one, str) for one in meant) else meant
+def _listed(room: str) -> BeforeValidator:
+    """One name or several, with the name of a benchmark standing for what belongs to it, and `all` for everything there is."""
+
+    def listed(value: Any) -> Any:
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return names
+        known = catalog.benchmarks(room) | {"all": catalog.names(room)}
+        return list(dict.fromkeys(one for name in names for one in known.get(name, (name,))))
+
+    return BeforeValidator(listed)
 
 
 def _severity(value: Any) -> Any:
@@ -81,7 +84,8 @@ def _slug(value: str) -> str:
 Name = Annotated[str, AfterValidator(_slug)]
 Epsilon = Annotated[Any, BeforeValidator(_exact), Field(json_schema_extra={"type": ["string", "number"], "examples": ["8/255"]})]
 Epsilons = Annotated[list[Epsilon], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
-Corruptions = Annotated[list[Annotated[str, Known("corruptions")]], BeforeValidator(_corruptions)]
+Corruptions = Annotated[list[Annotated[str, Known("corruptions")]], _listed("corruptions")]
+Sequences = Annotated[list[Annotated[str, Known("sequences")]], _listed("sequences")]
 Severity = Annotated[int, BeforeValidator(_severity), Field(json_schema_extra={"minimum": 1, "maximum": 5})]
 Scalar = bool | int | float | str
 
@@ -119,17 +123,19 @@ class CheckTable(_Table):
     """One demand, or with `per` several of the same kind."""
 
     name: Name
-    metric: Annotated[str, Known("metrics")] = "accuracy"
+    metric: Annotated[str, Known("metrics", "sequence_metrics")] = "accuracy"
     metric_options: dict[str, Scalar] = {}
     data: str | None = None
     corruptions: Corruptions | None = Field(None, min_length=1)
+    sequences: Sequences | None = Field(None, min_length=1)
+    profile: Literal["imagenet", "imagenet-299", "tiny", "cifar"] = "imagenet"
     severities: list[Severity] = Field([1, 2, 3, 4, 5], min_length=1)
     attack: Annotated[str, Known("attacks")] | None = None
     norm: Literal["linf", "l2", "l1", "l0"] = "linf"
     epsilon: Epsilons | None = Field(None, min_length=1)
     options: dict[str, Scalar] = {}
     summary: Annotated[str, Known("summaries")] = "mean"
-    per: Literal["check", "group", "corruption", "condition"] = "check"
+    per: Literal["check", "group", "corruption", "sequence", "condition"] = "check"
     recalibration: Annotated[str, Known("recalibration")] | None = None
     at_least: float | None = None
     at_most: float | None = None

@@ -1,15 +1,20 @@
 """The public functions: what the plugin does, in Python."""
 
 import json
+import subprocess
+import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from toy import Toy
 
 import robustsuite
+from robustsuite import UsageError
 
 
 def flat(images: torch.Tensor) -> torch.Tensor:
@@ -120,3 +125,45 @@ def test_a_severity_is_a_whole_number_from_1_to_5(severity: int) -> None:
 def test_an_attack_on_no_images_finds_nothing() -> None:
     result = robustsuite.attack(flat, torch.rand(0, 3, 8, 8), torch.zeros(0, dtype=torch.long), "fgsm", norm="linf", epsilon=0.1)
     assert len(result.robust) == 0
+
+
+@pytest.mark.parametrize("side", [224, 64, 32])
+def test_as_published_is_the_corruption_saved_as_jpeg(side: int) -> None:
+    images = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    expected = []
+    for image in robustsuite.corrupt(images, "gaussian_noise", 2):
+        file = BytesIO()
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=85, optimize=True)
+        with Image.open(file) as saved:
+            expected.append(torch.from_numpy(np.array(saved)).permute(2, 0, 1) if side != 32 else image)  # CIFAR-10-C is stored as arrays
+    assert torch.equal(robustsuite.corrupt(images, "gaussian_noise", 2, as_published=True), torch.stack(expected))
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (torch.full((1, 3, 8, 8), 1.5), r"expected float images in \[0, 1\], got values from 1.5 to 1.5; divide levels by 255"),
+        (torch.full((1, 3, 8, 8), -0.1), "got values from -0.1"),
+        (torch.full((1, 3, 8, 8), float("nan")), "got values from nan to nan"),
+        (torch.zeros(0, 3, 8, 8), r"got a tensor \[0, 3, 8, 8\]"),
+        (torch.zeros(1, 3, 0, 8), r"got a tensor \[1, 3, 0, 8\]"),
+    ],
+)
+def test_images_that_cannot_be_corrupted_are_refused_in_one_sentence(images: torch.Tensor, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        robustsuite.corrupt(images, "contrast", 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        ("torch.zeros(1, 1, 8, 8)", "expected RGB images [batch, 3, height, width], got a tensor [1, 1, 8, 8]"),
+        ("torch.zeros(3, 8, 8)", "got a tensor [3, 8, 8]"),
+        ("torch.zeros(1, 3, 8, 8, dtype=torch.int64)", "expected images as uint8 levels or floats in [0, 1], got torch.int64"),
+    ],
+)
+def test_tensors_of_another_kind_are_refused_in_one_sentence(images: str, sentence: str) -> None:
+    """In a process of its own, where no type checker of the tests answers first."""
+    program = f"import torch, robustsuite; robustsuite.corrupt({images}, 'contrast', 3)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert sentence in run.stderr.splitlines()[-1]

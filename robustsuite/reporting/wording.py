@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Literal
 
-from robustsuite.records import Attacked, Condition, Corrupted, Decision, Measurement, Norm, Report, Status, Verdict
+from robustsuite.records import Attacked, Condition, Corrupted, Decision, Frame, Measurement, Norm, Report, Status, Verdict
 
 Standing = Status | Literal["measured"]
 
@@ -241,6 +241,8 @@ def perturbation_name(condition: Condition) -> str:
     match condition.perturbation:
         case Corrupted(corruption, severity, as_published):
             return f"{metric_name(corruption)}, severity {severity}{', as published' if as_published else ''}"
+        case Frame(sequence, _, number):
+            return f"{metric_name(sequence)} sequence, frame {number}"
         case Attacked(attack, threat, options):
             return ", ".join([f"{attack} {NORMS[threat.norm]} {radius(threat.epsilon)}", *(f"{name}={option}" for name, option in options)])
         case None:
