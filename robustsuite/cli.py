@@ -72,18 +72,14 @@ def _show(name: str, kind: str | None, image: Path | None, out: Path | None) -> 
         raise UsageError(
             f"expected --image and --out beside a corruption, got {name!r}; {catalog.did_you_mean(name, catalog.names('corruptions'))}"
         )
+    if "corruptions" in rooms:
+        path = out or Path(f"{name.replace(':', '_')}.png")
+        _write_contact_sheet(name, image, path)
+        print(f"five severities at 224 pixels: {path}\n")
     for room in rooms:
-        if room == "corruptions":
-            from robustsuite.contact_sheet import contact_sheet, photo
-
-            sheet = contact_sheet([name], photo(image, 224))
-            path = out or Path(f"{name.replace(':', '_')}.png")
-            sheet.save(path)
         function = {"attacks": "start", "models": "load"}.get(room, "")
         described = getattr(catalog.module(room, name), function) if function else catalog.find(room, name)
         print(f"{name} ({room})\n\n{sys.modules[described.__module__].__doc__}\n{inspect.cleandoc(described.__doc__ or '')}")
-        if room == "corruptions":
-            print(f"\nfive severities at 224 pixels: {path}")
     if rooms:
         return
     if kind not in (None, "suite"):
@@ -102,6 +98,12 @@ def _show(name: str, kind: str | None, image: Path | None, out: Path | None) -> 
         fold = f"{check.summary} of " if others else ""
         after = f" after {check.recalibration}" if check.recalibration else ""
         print(f"  {check.name}: {fold}{check.metric}{after} on {conditions} {check.gate or '(measured only)'}")
+
+
+def _write_contact_sheet(corruption: str, image: Path | None, path: Path) -> None:
+    from robustsuite.contact_sheet import contact_sheet, photo
+
+    contact_sheet([corruption], photo(image, 224)).save(path)
 
 
 def _report(folder: Path) -> None:

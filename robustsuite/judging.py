@@ -121,7 +121,7 @@ def directions() -> dict[str, bool]:
 
 def _room(check: Check) -> str:
     """Where the check's metric lives."""
-    return "metrics" if check.metric in names("metrics") else "sequence_metrics"
+    return "sequence_metrics" if check.metric in names("sequence_metrics") else "metrics"
 
 
 def _values(check: Check, outcomes: Outcomes, function: str, **more: float) -> dict[Condition, Any]:

@@ -12,6 +12,7 @@ from scipy import ndimage
 import robustsuite
 from robustsuite import catalog
 from robustsuite.corrupting import PROFILES
+from robustsuite.numerics import filters
 
 every_profile = pytest.mark.parametrize("profile", PROFILES)
 
@@ -121,6 +122,14 @@ def test_defocus_blur_brightens_where_the_disk_touches_the_grids_edge() -> None:
     grey = np.full((1, 48, 48, 3), 100, np.uint8)
     shown = [raw("defocus_blur", grey, severity, "imagenet").mean().item() * 255 / 100 for severity in SEVERITIES]
     assert shown == pytest.approx([1, 1, 1, 1.01298, 1.01079], abs=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 28), (11, 64), (224, 224)])
+def test_the_fast_fourier_transform_filters_as_opencv_does(height: int, width: int) -> None:
+    images = torch.from_numpy(photos(2, height, width).transpose(0, 3, 1, 2) / 255)
+    for radius, sigma in PUBLISHED["defocus_blur"]["imagenet"]:
+        kernel = torch.from_numpy(disk(radius, sigma))
+        assert torch.allclose(filters.correlate(images, kernel), filters._by_transform(images, kernel), rtol=0, atol=1e-13)
 
 
 NOT_REPLAYABLE = {"impulse_noise": "the official code draws from a generator that no seed reaches"}

@@ -123,7 +123,11 @@ def test_a_gate_may_be_relative_to_the_clean_images_or_to_a_control() -> None:
 
 MISTAKES = {
     'metric = "acuracy"': "suite.toml:7: check[0].metric: unknown name 'acuracy'; did you mean 'accuracy'?",
-    'corruptions = ["fogg"]': "suite.toml:7: check[0].corruptions[0]: unknown name 'fogg'; known: *",
+    'corruptions = ["fogg"]': "suite.toml:7: check[0].corruptions[0]: unknown name 'fogg'; did you mean 'fog'?",
+    'metric = "flip_probability"': "suite.toml:7: check[0].metric: expected sequences beside metric 'flip_probability'; name them*",
+    'sequences = "tilt"': "suite.toml:7: check[0].metric: expected a metric of sequences (flip_probability, top5_distance) beside sequences*",
+    'metric = "top5_distance"\nsequences = "tilt"\ncorruptions = "fog"': "suite.toml:8: check[0].sequences: expected sequences without corruptions*",
+    'corruptions = "fog"\nprofile = "cifar"': "suite.toml:8: check[0].profile: expected profile only beside sequences*",
     'corruptions = "all"\nseverities = [0]': "suite.toml:8: check[0].severities[0]: severity must be 1 to 5, got 0",
     'corruptions = "all"\nseverities = 3': "suite.toml:8: check[0].severities: *list*",
     'attack = "pgd"': 'suite.toml:7: check[0].attack: expected epsilon beside attack; add one, such as epsilon = "8/255"',
@@ -191,7 +195,7 @@ def test_the_json_schema_knows_every_name_of_the_catalog() -> None:
     from robustsuite import catalog
 
     schema = suite_grammar.json_schema()
-    assert schema["$defs"]["CheckTable"]["properties"]["metric"]["enum"] == list(catalog.names("metrics"))
+    assert schema["$defs"]["CheckTable"]["properties"]["metric"]["enum"] == [*catalog.names("metrics"), *catalog.names("sequence_metrics")]
     assert "schema" in schema["required"]
 
 

@@ -92,7 +92,7 @@ class KeyedNoise:
         return _normal_table(self.keys.device)[quarters.int() + 32768].view(-1, *shape)
 
     def integers(self, bound: int | Tensor, *shape: int) -> Tensor:
-        """int64 `[batch, *shape]` in [0, bound), equally probable to 1 part in 2**32 / bound.
+        """int64 `[batch, *shape]` in [0, bound), equally probable to 1 part in 2**32 / bound; a bound of at most 2**31.
 
         `bound` is one number, or int64 `[batch]`: one for each image.
         """

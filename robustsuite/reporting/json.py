@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from robustsuite.errors import UsageError
-from robustsuite.records import Attacked, Condition, Corrupted, Report, ThreatModel
+from robustsuite.records import Attacked, Condition, Corrupted, Frame, Perturbation, Report, ThreatModel
 
 SCHEMA_VERSION = 1
 """The newest version that this module writes and reads."""
@@ -82,7 +82,7 @@ def _written_fields(record: Any) -> dict[str, Any]:
     return {field.name: _written(getattr(record, field.name)) for field in fields(record)}
 
 
-def _written_perturbation(perturbation: Corrupted | Attacked | None) -> dict[str, Any] | None:
+def _written_perturbation(perturbation: Perturbation) -> dict[str, Any] | None:
     match perturbation:
         case Attacked(attack, threat, options):
             return {
@@ -91,7 +91,7 @@ def _written_perturbation(perturbation: Corrupted | Attacked | None) -> dict[str
                 "epsilon": str(threat.epsilon),
                 "options": {name: _written(option) for name, option in options},
             }
-        case Corrupted():
+        case Corrupted() | Frame():
             return _written_fields(perturbation)
     return None
 
@@ -162,6 +162,8 @@ def _read_condition(value: Any, where: str) -> Condition:
     where = f"{where}.perturbation"
     if perturbation is None:
         return Condition(dataset)
+    if isinstance(perturbation, dict) and "sequence" in perturbation:
+        return Condition(dataset, _read_record(Frame, perturbation, where))
     if not isinstance(perturbation, dict) or "attack" not in perturbation:
         return Condition(dataset, _read_record(Corrupted, perturbation, where))
     if set(perturbation) != {"attack", "norm", "epsilon", "options"} or not isinstance(perturbation["options"], dict):

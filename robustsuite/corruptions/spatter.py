@@ -1,0 +1,106 @@
+"""Drops of water, or splashes of mud, on the lens.
+
+ImageNet-C: Hendrycks & Dietterich 2019, arXiv:1903.12261; constants from hendrycks/robustness, ImageNet-C/create_c.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor
+from torch.nn import functional as F
+
+from robustsuite.numerics.filters import gaussian_window
+from robustsuite.numerics.levels import to_unit
+from robustsuite.numerics.opencv import opencv_to
+from robustsuite.roles import Images, Levels, Noise
+
+BENCHMARKS = ("imagenet-c-extra",)
+GROUP = "weather"
+
+# (mean and standard deviation of the random layer, standard deviation of its smoothing in pixels, least value that is liquid,
+# strength of the water or, in pixels, standard deviation of the mud's edges, what it is), severity 1 to 5
+LIQUID = {
+    "imagenet": (
+        (0.65, 0.3, 4, 0.69, 0.6, "water"),
+        (0.65, 0.3, 3, 0.68, 0.6, "water"),
+        (0.65, 0.3, 2, 0.68, 0.5, "water"),
+        (0.65, 0.3, 1, 0.65, 1.5, "mud"),
+        (0.67, 0.4, 1, 0.65, 1.5, "mud"),
+    ),
+    "imagenet-299": (
+        (0.65, 0.3, 4, 0.69, 0.9, "water"),
+        (0.65, 0.3, 3.5, 0.68, 0.9, "water"),
+        (0.65, 0.3, 3, 0.68, 0.8, "water"),
+        (0.65, 0.3, 1.2, 0.65, 1.8, "mud"),
+        (0.67, 0.4, 1.2, 0.65, 1.8, "mud"),
+    ),
+    "tiny": (
+        (0.62, 0.1, 0.7, 0.7, 0.6, "water"),
+        (0.65, 0.1, 0.8, 0.7, 0.6, "water"),
+        (0.65, 0.3, 1, 0.69, 0.6, "water"),
+        (0.65, 0.1, 0.7, 0.68, 0.6, "mud"),
+        (0.65, 0.1, 0.5, 0.67, 0.6, "mud"),
+    ),
+    "cifar": (
+        (0.62, 0.1, 0.7, 0.7, 0.5, "water"),
+        (0.65, 0.1, 0.8, 0.7, 0.5, "water"),
+        (0.65, 0.3, 1, 0.69, 0.5, "water"),
+        (0.65, 0.1, 0.7, 0.69, 0.6, "mud"),
+        (0.65, 0.1, 0.5, 0.68, 0.6, "mud"),
+    ),
+}
+WATER = (175 / 255, 238 / 255, 238 / 255)  # RGB on the [0, 1] scale: pale turquoise
+MUD = (63 / 255, 42 / 255, 20 / 255)  # brown
+
+
+def spatter(levels: Levels, severity: int, noise: Noise, profile: str) -> Images:
+    """`images + WATER * m`, or `images * (1 - m) + MUD * m`, with m in [0, 1] for every pixel.
+
+    A layer of normal numbers, smoothed, is liquid where it exceeds a limit. For water, m is what `_drops` draws from it, scaled
+    to the strength at most. For mud, m is 1 where there is liquid and 0 elsewhere, smoothed, and 0 where that is below 0.8.
+    A layer without liquid, as a very small image may have, leaves the image as it is (the benchmark divides 0 by 0).
+
+    The layer is float64 and what follows float32, as in the benchmark. Drops are drawn by OpenCV on the CPU, one image after
+    another: they do not depend on the photo, and there is no such edge detector in torch.
+    """
+    mean, deviation, sigma, limit, amount, kind = LIQUID[profile][severity - 1]
+    layer = noise.normal(*levels.shape[-2:]).double().mul_(deviation).add_(mean)
+    images = to_unit(levels)
+    colour = images.new_tensor(WATER if kind == "water" else MUD)[:, None, None]
+    if kind == "water":
+        drawn = np.stack([_drops(each, sigma, limit) for each in layer.cpu().numpy()])
+        m = torch.from_numpy(drawn).to(levels.device)[:, None]
+        m.div_(m.amax(dim=(2, 3), keepdim=True).clamp_(min=1)).mul_(amount)
+        return images.add_(colour * m)
+    m = _smoothed((_smoothed(layer, sigma) > limit).float(), amount)[:, None]
+    m.mul_(m >= 0.8)
+    return images.mul_(1 - m).add_(colour * m)
+
+
+def _smoothed(fields: Float[Tensor, "batch height width"], sigma: float) -> Float[Tensor, "batch height width"]:
+    """Gaussian smoothing in float64, down and then across, kept in the type of `fields`; borders repeat the edge."""
+    radius = int(4 * sigma + 0.5)
+    weights = gaussian_window(2 * radius + 1, sigma).tolist()
+    for dim, margin in ((1, (0, 0, radius, radius)), (2, (radius, radius, 0, 0))):
+        padded = F.pad(fields.double()[:, None], margin, mode="replicate")[:, 0]
+        total = torch.zeros_like(fields, dtype=torch.float64)
+        for place, weight in enumerate(weights):
+            total.add_(padded.narrow(dim, place, fields.shape[dim]), alpha=weight)
+        fields = total.to(fields.dtype)
+    return fields
+
+
+def _drops(layer: Float64[np.ndarray, "height width"], sigma: float, limit: float) -> Float32[np.ndarray, "height width"]:
+    """The liquid's thickness times the relief of its rims: whole numbers from 0 on, at any scale.
+
+    The relief is the distance from the rims (Canny's edges), up to 20 pixels, its contrast equalised, embossed, smoothed.
+    """
+    cv2 = opencv_to("draw drops of water")
+    radius = int(4 * sigma + 0.5)
+    layer = cv2.GaussianBlur(layer, (2 * radius + 1, 2 * radius + 1), sigma, borderType=cv2.BORDER_REPLICATE)
+    # Beyond 1 the benchmark's bytes wrap around: where the layer is thickest, the drop has a hole.
+    drops = (np.where(layer < limit, 0, layer) * 255).astype(np.int64).astype(np.uint8)
+    distance = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
+    distance = cv2.equalizeHist(cv2.blur(np.minimum(distance, 20), (3, 3)).astype(np.uint8))
+    embossed = cv2.filter2D(distance, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]))
+    return drops * cv2.blur(embossed, (3, 3)).astype(np.float32)
