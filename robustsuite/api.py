@@ -101,7 +101,7 @@ def attack(
         EvaluationError: the model raised, or returned anything but finite logits.
     """
     norms = catalog.module("attacks", attack).NORMS
-    known = catalog.signature("attacks", attack, "start", 4)
+    known = catalog.attack_options(attack)
     for name in options:
         if name not in known:
             hint = catalog.did_you_mean(name, list(known)) if known else "it has none"

@@ -1,11 +1,13 @@
 """The engine of every attack: it alone runs the model, counts passes, drops an image the moment it falls, and checks again.
 
 An attack proposes points; this file classifies them, after moving them back into the threat model, and believes only what
-it has classified itself. An image that is wrong without any attack has fallen at step 0 and costs nothing more.
+it has classified itself. An image that is wrong without any attack has fallen at query 0 and costs nothing more. The place of
+an image that has left is taken by one that waits, so that the model always sees about the same number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -15,11 +17,13 @@ from robustsuite.catalog import module
 from robustsuite.errors import EvaluationError
 from robustsuite.numerics.losses import margin
 from robustsuite.numerics.norms import size, take_back
-from robustsuite.numerics.random import keyed
-from robustsuite.records import Attacked
+from robustsuite.numerics.random import KeyedNoise, keyed
+from robustsuite.records import Attacked, ThreatModel
 from robustsuite.roles import Classifier, Images, Labels, Logits, Mask, PerImage
 
-LONGEST = 100_000  # queries; no attack of the literature needs as many, and one that forgets to finish must not hang a run
+LONGEST = 1_000_000  # queries of one image; no attack of the literature needs as many, and one that forgets to finish must not hang
+EVERYWHERE = Fraction(10**9)  # the radius of a minimal-norm attack: the box alone
+ROUNDING = 1e-6  # how far beyond the radius float32 may put a point that was projected onto it
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,16 @@ class AttackResult:
     """What an attack found, image by image.
 
     Attributes:
-        adversarial: the most adversarial legal point visited (the first that fooled the model); the image itself where it
-            was wrong from the start.
+        adversarial: the first legal point visited that fooled the model, of a minimal-norm attack the nearest one; of an image
+            that stood, the most adversarial legal point. The image itself where it was wrong from the start.
         logits: the model's answer to `adversarial`, in a forward pass of its own after the attack.
         robust: whether that answer is still right.
         distance: the size of the change in the threat model's norm.
         first_success: queries until the image fell; 0 where it was wrong from the start, -1 where it never fell.
+        stage: of an attack with several, the number of the one that felled the image; -1 where none did.
         forwards: forward passes spent, one per image shown, those of `backwards` and of the final check included.
         backwards: backward passes spent, likewise.
+        taken_back: images that had fallen during the attack and stood in the final check.
     """
 
     adversarial: Images
@@ -42,8 +48,10 @@ class AttackResult:
     robust: Mask
     distance: PerImage
     first_success: Labels
+    stage: Labels
     forwards: int
     backwards: int
+    taken_back: int
 
 
 @dataclass(frozen=True)
@@ -54,43 +62,63 @@ class _Answer:
 
 
 class _Search:
-    """The state of an attack on one batch: who is still standing, the best point of each, and the passes spent."""
+    """An attack on some images: who is being attacked now, the best point of each, and the passes spent. See `roles.Query`."""
 
-    def __init__(self, model: Classifier, images: Images, labels: Labels, attacked: Attacked):
-        self.model, self.images, self.labels, self.threat = model, images, labels, attacked.threat
+    def __init__(self, model: Classifier, images: Images, labels: Labels, threat: ThreatModel):
+        self.model, self.images, self.labels, self.threat = model, images, labels, threat
         self.best = images.clone()
-        self.least = torch.full_like(labels, torch.inf, dtype=torch.float32)
-        self.first_success = torch.full_like(labels, -1)
-        self.rows = torch.arange(len(images), device=images.device)
+        self.least = torch.full_like(labels, torch.inf, dtype=torch.float32)  # the margin at `best`; the distance, once fooled freely
         self.fallen = torch.zeros_like(labels, dtype=torch.bool)
-        self.queries = 0
+        self.first_success, self.stage = torch.full_like(labels, -1), torch.full_like(labels, -1)
+        self.queries = torch.zeros_like(labels)
+        self.rows = labels.new_empty(0)
+        self.free = False  # whether points may leave the ball
+        self.current = -1  # the number of the stage
         self.forwards = self.backwards = 0
 
+    def legal(self, points: Images) -> Images:
+        """The points moved back into the threat model."""
+        return points.clamp(0, 1) if self.free else take_back(points, self.images[self.rows], self.threat)
+
     def look(self, points: Images, logits: Logits) -> None:
-        """Remember the points that are more adversarial than all before, and the images that have fallen."""
-        margins = margin(logits, self.labels[self.rows])
+        """Remember the points that are better than all before, and the images that have fallen."""
+        rows, labels = self.rows, self.labels[self.rows]
         # By the prediction and not by the margin: a tie goes to the lower class, so that an image can fall at an unchanged margin.
-        wrong = logits.argmax(dim=1) != self.labels[self.rows]
-        falling = wrong & ~self.fallen[self.rows]
-        better = (margins < self.least[self.rows]) | falling
-        improved = self.rows[better]
-        self.best[improved] = points[better]
-        self.least[improved] = margins[better]
-        self.first_success[self.rows[falling]] = self.queries
-        self.fallen[self.rows[wrong]] = True
+        wrong = logits.argmax(dim=1) != labels
+        if self.free:
+            score = size(points - self.images[rows], self.threat.norm)
+            wrong &= score <= float(self.threat.epsilon) * (1 + ROUNDING)
+            better = wrong & (~self.fallen[rows] | (score < self.least[rows]))
+        else:
+            score = margin(logits, labels)
+            better = (score < self.least[rows]) | (wrong & ~self.fallen[rows])
+        falling = wrong & ~self.fallen[rows]
+        self.best[rows] = torch.where(better.view(-1, 1, 1, 1), points, self.best[rows])
+        self.least[rows] = torch.where(better, score, self.least[rows])
+        self.first_success[rows] = torch.where(falling, self.queries[rows], self.first_success[rows])
+        self.stage[rows] = torch.where(falling, self.current, self.stage[rows])
+        self.fallen[rows] |= wrong
 
     def classify(self, points: Images) -> Logits:
-        """A forward pass without a gradient."""
+        """A forward pass without a gradient; nothing is remembered."""
         self.forwards += len(points)
         with torch.inference_mode():
             return self.model(points).float().clone()
 
-    def query(self, points: Images, loss: Callable[[Logits], PerImage]) -> _Answer:
+    def forward(self, points: Images) -> Logits:
         """See `roles.Query`."""
-        self.queries += 1
+        points = self.legal(points.detach())
+        self.queries[self.rows] += 1
+        logits = self.classify(points)
+        self.look(points, logits)
+        return logits
+
+    def __call__(self, points: Images, loss: Callable[[Logits], PerImage]) -> _Answer:
+        """See `roles.Query`."""
         self.forwards += len(points)
         self.backwards += len(points)
-        points = take_back(points.detach(), self.images[self.rows], self.threat).requires_grad_()
+        self.queries[self.rows] += 1
+        points = self.legal(points.detach()).requires_grad_()
         with torch.enable_grad():
             logits = self.model(points).float()
             losses = loss(logits)
@@ -99,29 +127,49 @@ class _Search:
         self.look(points.detach(), logits)
         return _Answer(logits, losses.detach(), gradient)
 
-    def drop(self, state: Any, finished: Mask) -> Any:
-        """The state without the images that have fallen or finished; the last points of the finished are looked at first."""
-        last = finished & ~self.fallen[self.rows]
+    def drop(self, state: Any, keep_on: bool) -> Any:
+        """The state without the images that have finished or fallen; the last points of the finished are looked at first.
+
+        `keep_on` keeps the fallen: a minimal-norm attack goes on to bring them nearer.
+        """
+        last = state.finished if keep_on else state.finished & ~self.fallen[self.rows]
         if bool(last.any()):
             everyone, self.rows = self.rows, self.rows[last]
-            points = take_back(state.points[last], self.images[self.rows], self.threat)
+            points = self.legal(state.points[last])
             self.look(points, self.classify(points))
             self.rows = everyone
-        staying = ~finished & ~self.fallen[self.rows]
+        staying = ~state.finished if keep_on else ~state.finished & ~self.fallen[self.rows]
+        if bool(staying.all()):
+            return state
         self.rows = self.rows[staying]
         return rows_of(state, staying)
 
 
 def rows_of(state: Any, rows: Tensor) -> Any:
-    """The state of some of the images: every tensor field indexed, all else shared."""
-    tensors = {name: value[rows] for name in (field.name for field in fields(state)) if isinstance(value := getattr(state, name), Tensor)}
-    return replace(state, **tensors)
+    """The state of some of the images: every field with a row for each image is indexed, all else shared."""
+    parts = {field.name: getattr(state, field.name) for field in fields(state)}
+    return replace(state, **{name: part[rows] for name, part in parts.items() if isinstance(part, Tensor | KeyedNoise)})
+
+
+def joined(one: Any, other: Any) -> Any:
+    """The states of two groups of images as one."""
+    parts = {field.name: (getattr(one, field.name), getattr(other, field.name)) for field in fields(one)}
+    found = {name: torch.cat(pair) for name, pair in parts.items() if isinstance(pair[0], Tensor)}
+    noises = {name: KeyedNoise(torch.cat([part.keys for part in pair])) for name, pair in parts.items() if isinstance(pair[0], KeyedNoise)}
+    return replace(one, **found, **noises)
 
 
 def attack(
-    model: Classifier, images: Images, labels: Labels, attacked: Attacked, keys: Tensor, seed: int, clean: Logits | None = None
+    model: Classifier,
+    images: Images,
+    labels: Labels,
+    attacked: Attacked,
+    keys: Tensor,
+    seed: int,
+    clean: Logits | None = None,
+    width: int | None = None,
 ) -> AttackResult:
-    """Attack a batch.
+    """Attack some images.
 
     Args:
         model: in eval mode; logits of images in [0, 1].
@@ -131,27 +179,84 @@ def attack(
         keys: `image_keys` of the images, on the same device.
         seed: of the attack's noise.
         clean: the model's logits of the images where they are known already; one forward pass saved.
+        width: how many images to show to the model at a time; by default all.
     """
-    attacking = module("attacks", attacked.attack)
-    search = _Search(model, images, labels, attacked)
-    search.look(images, search.classify(images) if clean is None else clean)
-    search.rows = search.rows[~search.fallen]
-    if len(search.rows):
-        noise = keyed(keys[search.rows], seed, attacked)
-        state = attacking.start(images[search.rows], labels[search.rows], attacked.threat, noise, **dict(attacked.options))
-        while len(search.rows):
-            if search.queries > LONGEST:
-                raise EvaluationError(f"attack {attacked.attack!r} has not finished after {LONGEST} queries; it must set `finished`")
-            state = attacking.step(state, search.query)
-            state = search.drop(state, state.finished)
-    logits = search.classify(search.best)
-    robust = logits.argmax(dim=1) == labels
+    return curve(model, images, labels, [attacked], keys, seed, clean, width)[0]
+
+
+def curve(
+    model: Classifier,
+    images: Images,
+    labels: Labels,
+    radii: Sequence[Attacked],
+    keys: Tensor,
+    seed: int,
+    clean: Logits | None = None,
+    width: int | None = None,
+) -> list[AttackResult]:
+    """The results of one minimal-norm attack at several radii, from a single run; or of any attack at one radius.
+
+    See `attack`. `radii` differ in epsilon only. The passes are counted in the first result.
+    """
+    attacking, threat = module("attacks", radii[0].attack), radii[0].threat
+    minimal = is_minimal(radii[0].attack)
+    search = _Search(model, images, labels, ThreatModel(threat.norm, EVERYWHERE) if minimal else threat)
+    search.rows = torch.arange(len(images), device=images.device)
+    if clean is None:
+        clean = torch.cat([search.classify(piece) for piece in images.split(width or len(images))])
+    search.look(images, clean)
+    options = dict(radii[0].options)
+    stages = attacking.stages(threat, clean.shape[1], **options) if hasattr(attacking, "stages") else [(radii[0].attack, options)]
+    for search.current, (name, own) in enumerate(stages):
+        _run(search, name, own, clean, keyed(keys, seed, f"{name} {threat} {sorted(own.items())}"), width or len(images), minimal)
+    return [_judged(search, one.threat if minimal else None, width or len(images), place == 0) for place, one in enumerate(radii)]
+
+
+def is_minimal(attack: str) -> bool:
+    """Whether the attack looks for the nearest adversarial point instead of keeping to a radius."""
+    return getattr(module("attacks", attack), "MINIMAL", False)
+
+
+def _run(search: _Search, attack: str, options: dict[str, Any], clean: Logits, noise: KeyedNoise, width: int, keep_on: bool) -> None:
+    """One attack on all images that stand."""
+    attacking = module("attacks", attack)
+    search.free = is_minimal(attack)
+    waiting = (~search.fallen).nonzero()[:, 0]
+    search.rows, state = waiting[:0], None
+    while len(waiting) or len(search.rows):
+        if len(waiting) and len(search.rows) <= width // 2:
+            new, waiting = waiting.split([min(len(waiting), width - len(search.rows)), max(len(waiting) - width + len(search.rows), 0)])
+            images, labels = search.images[new], search.labels[new]
+            fresh = attacking.start(images, labels, clean[new], search.threat, noise[new], **options)
+            state = fresh if state is None or not len(search.rows) else joined(state, fresh)
+            search.rows = torch.cat([search.rows, new])
+        before = search.forwards
+        state = attacking.step(state, search)
+        if int(search.queries.max()) > LONGEST or (search.forwards == before and not bool(state.finished.any())):
+            raise EvaluationError(f"attack {attack!r} does not come to an end; every step must query the model or set `finished`")
+        state = search.drop(state, keep_on)
+
+
+def _judged(search: _Search, threat: ThreatModel | None, width: int, counted: bool) -> AttackResult:
+    """The result; of a minimal-norm attack, within the radius of `threat`."""
+    distance = size(search.best - search.images, search.threat.norm)
+    beyond = torch.zeros_like(search.fallen)
+    if threat is not None:
+        beyond = (search.first_success != 0) & (~search.fallen | (distance > float(threat.epsilon) * (1 + ROUNDING)))
+    adversarial = torch.where(beyond.view(-1, 1, 1, 1), search.images, search.best)
+    before = search.forwards
+    logits = torch.cat([search.classify(piece) for piece in adversarial.split(width)])
+    robust = logits.argmax(dim=1) == search.labels
+    if not counted:
+        search.forwards = before
     return AttackResult(
-        search.best,
+        adversarial,
         logits,
         robust,
-        size(search.best - images, attacked.threat.norm),
+        torch.where(beyond, 0, distance),
         torch.where(robust, -1, search.first_success),
-        search.forwards,
-        search.backwards,
+        torch.where(robust, -1, search.stage),
+        search.forwards if counted else 0,
+        search.backwards if counted else 0,
+        int((search.fallen & ~beyond & robust).sum()),
     )

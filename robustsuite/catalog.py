@@ -81,6 +81,13 @@ def signature(room: str, name: str, function: str, skip: int) -> dict[str, Any]:
     return {argument.arg: ast.literal_eval(default) for argument, default in zip(arguments, node.args.defaults, strict=True)}
 
 
+def attack_options(name: str) -> dict[str, Any]:
+    """The options of an attack or an ensemble of attacks and their default values, read from the file without importing it."""
+    tree = _tree("attacks", name)
+    ensemble = any(isinstance(node, ast.FunctionDef) and node.name == "stages" for node in tree.body)
+    return signature("attacks", name, "stages", 2) if ensemble else signature("attacks", name, "start", 5)
+
+
 def required(room: str, name: str, function: str) -> set[str]:
     """The arguments of a function that have no default, read from the file without importing it."""
     node = _function(room, name, function)

@@ -117,6 +117,20 @@ class Subject:
                 torch.cuda.empty_cache()
         return results
 
+    def whole(self, work: Callable[[int], Result]) -> Result:
+        """`work` with the `width` to be shown to the model at a time; what runs out of memory is done again with half of it."""
+        while True:
+            try:
+                return work(self.width)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.width == 1:
+                    raise EvaluationError(f"model {self.model.alias!r} ran out of memory on a single image; use a larger device") from error
+                self.width = (self.width + 1) // 2
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or on the CPU (where torch raises a plain RuntimeError)."""

@@ -24,9 +24,12 @@ from robustsuite.records import Attacked, Condition, Corrupted, Dataset, Frame, 
 from robustsuite.roles import Labels, Levels, Logits
 
 AUTO_BATCH = {"cpu": 64, "cuda": 256}
+POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
 Recalibrate = Callable[[np.ndarray], np.ndarray]
 Playing = dict[object, Iterator[tuple[int, Levels]]]
 """The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
+Curves = dict[tuple[str, Condition], attacking.AttackResult]
+"""Results of a minimal-norm attack that a batch's later conditions, at other radii, will ask for; by model and condition."""
 
 
 def splits(dataset: Dataset, share: float) -> dict[Split, np.ndarray]:
@@ -120,7 +123,8 @@ class _Run:
             rows = np.random.default_rng(abs(key_of("order", self.settings.seed, name))).permutation(rows)
         workers = decoding.workers_for(len(rows), self.settings.workers)
         preparations = list(dict.fromkeys(self.prepared.values()))
-        for batch in decoding.batches(dataset, rows, preparations, self.size, workers):
+        size = self.size * (POOL if any(isinstance(condition.perturbation, Attacked) for condition in self.plan.conditions) else 1)
+        for batch in decoding.batches(dataset, rows, preparations, size, workers):
             labels, own = batch.labels.to(self.device), keys[batch.rows].to(self.device)
             yield {way: _Shown(batch.rows, labels, levels.to(self.device), own) for way, levels in batch.levels.items()}
 
@@ -177,6 +181,7 @@ class _Run:
         pictures: list[Picture] = []
         clean: dict[str, Logits] = {}
         playing: Playing = {}
+        curves: Curves = {}
         for condition in conditions:
             for way, shown in prepared.items():
                 models = [model for model in self.models if self.prepared[model.alias] == way and self.wants(model.alias, condition)]
@@ -194,7 +199,7 @@ class _Run:
                     subject = subjects[model.alias]
                     try:
                         if isinstance(condition.perturbation, Attacked):
-                            outcome, found = self.attack(subject, shown, condition, clean.get(model.alias))
+                            outcome, found = self.attack(subject, shown, condition, conditions, clean.get(model.alias), curves)
                             pictures += _pictures(shown.rows, wanted, condition, found, model.alias)
                         else:
                             logits = self.classify(subject, levels)
@@ -227,28 +232,24 @@ class _Run:
         with torch.inference_mode():
             return torch.cat(subject.in_pieces(len(levels), lambda piece: subject(to_unit(levels[piece])))).clone()
 
-    def attack(self, subject: Subject, shown: _Shown, condition: Condition, clean: Logits | None) -> tuple[Outcome, Tensor]:
-        """The outcome of an attacked condition, and the adversarial images."""
-        attacked = condition.perturbation
-        assert isinstance(attacked, Attacked)
-        images = to_unit(shown.levels)
-        results = subject.in_pieces(
-            len(images),
-            lambda piece: attacking.attack(
-                subject,
-                images[piece],
-                shown.labels[piece],
-                attacked,
-                shown.keys[piece],
-                self.settings.seed,
-                None if clean is None else clean[piece],
-            ),
-        )
-        logits = torch.cat([result.logits for result in results])
-        outcome = self.outcome(subject.model.alias, shown, condition, logits, {}, torch.cat([result.distance for result in results]))
-        passes = {name: sum(getattr(result, name) for result in results) for name in ("forwards", "backwards")}
-        outcome = Outcome(**{**vars(outcome), "passes": passes})
-        return outcome, torch.cat([result.adversarial for result in results])
+    def attack(
+        self, subject: Subject, shown: _Shown, condition: Condition, conditions: Sequence[Condition], clean: Logits | None, curves: Curves
+    ) -> tuple[Outcome, Tensor]:
+        """The outcome of an attacked condition, and the adversarial images.
+
+        A minimal-norm attack is run once for all the radii that the conditions name; the others are found in `curves`.
+        """
+        alias = subject.model.alias
+        if (alias, condition) not in curves:
+            radii = [one for one in conditions if _same_run(one, condition) and self.wants(alias, one)]
+            attacked = [one.perturbation for one in radii if isinstance(one.perturbation, Attacked)]
+            images, seed = to_unit(shown.levels), self.settings.seed
+            found = subject.whole(lambda width: attacking.curve(subject, images, shown.labels, attacked, shown.keys, seed, clean, width))
+            curves.update({(alias, one): result for one, result in zip(radii, found, strict=True)})
+        result = curves.pop((alias, condition))
+        outcome = self.outcome(alias, shown, condition, result.logits, {}, result.distance)
+        passes = {"forwards": result.forwards, "backwards": result.backwards}
+        return Outcome(**{**vars(outcome), "passes": passes}), result.adversarial
 
     def outcome(
         self,
@@ -292,6 +293,14 @@ class _Run:
         """The same for every model and every condition of a data set."""
         conditions = [condition for condition in self.plan.conditions if condition.dataset == name]
         return Block(name, 0, tuple(self.fail(alias, condition, why) for condition in conditions for alias in self.plan.shown[condition]))
+
+
+def _same_run(one: Condition, other: Condition) -> bool:
+    """Whether a single run of a minimal-norm attack answers both conditions; a condition is always in its own run."""
+    match one.perturbation, other.perturbation:
+        case Attacked(attack, threat, options), Attacked(same, also, likewise):
+            return one == other or (attacking.is_minimal(attack) and (attack, threat.norm, options) == (same, also.norm, likewise))
+    return False
 
 
 def _sizes(name: str, prepared: Mapping[Preprocessing, _Shown]) -> dict[str, str]:

@@ -55,6 +55,10 @@ class Noise(Protocol):
         """int64 in [0, bound), equally probable; `bound` is one number, or int64 `[batch]`, one for each image."""
         ...
 
+    def fork(self, numbers: Tensor) -> "Noise":
+        """Other noise of the same images, from its beginning: int64 `[batch]`, one number for each, such as the number of its step."""
+        ...
+
     def poisson(self, levels: Levels, rates: Tensor) -> Tensor:
         """Counts as float32 of the shape of `levels`: a Poisson draw for every element, of mean `rates[level]` (float64 `[256]`)."""
         ...
@@ -130,24 +134,42 @@ class Answer(Protocol):
 
 @runtime_checkable
 class Query(Protocol):
-    """The engine's side of an attack. It alone runs the model, counts passes, and notices when an image falls."""
+    """The engine's side of an attack. It alone runs the model, counts passes, and notices when an image falls.
+
+    Points are moved back into the ball and the box first (of a minimal-norm attack, into the box).
+    """
 
     def __call__(self, points: Images, loss: Callable[[Logits], PerImage], /) -> Answer:
         """One forward and one backward at `points`; the gradient is of each image's own loss."""
         ...
 
+    def forward(self, points: Images, /) -> Logits:
+        """One forward at `points`, for attacks without gradients."""
+        ...
+
 
 @runtime_checkable
 class Attack(Protocol):
-    """A module with two functions, in the paper's order. The state is a small frozen dataclass of tensors.
+    """A module with two functions, in the paper's order. The state is a small frozen dataclass.
 
-    Every tensor field of the state has one row per image, so that the engine can drop an image and go on; what is shared
-    by all images is a plain number. The state has the fields `points`, the images to be judged next, and `finished`,
-    whether an image has used up its budget.
+    Every tensor (or noise) of the state has one row for each image, so that the engine can drop an image and put another in its
+    place: images of one batch may be at different steps, and counters are tensors. What is shared by all images is a plain
+    number. The state has the fields `points`, the images to be judged next, and `finished`, whether an image has used up its
+    budget. In every step each image is queried at least once, or finished.
+
+    The file also holds `NORMS`; and `MINIMAL = True` where it looks for the nearest adversarial point rather than for one within
+    a radius: then one run gives the result at every radius, and images go on after they have fallen.
+
+    An ensemble has, instead of the two, `stages(threat, classes, **options)`: names and options of the attacks to be run in turn
+    on the images that still stand.
     """
 
-    def start(self, images: Images, labels: Labels, threat: ThreatModel, noise: Noise, **options: object) -> object:
-        """The state before the first step. Raises `UsageError` for a norm that the attack does not know."""
+    def start(self, images: Images, labels: Labels, logits: Logits, threat: ThreatModel, noise: Noise, **options: object) -> object:
+        """The state before the first step. Raises `UsageError` for a norm that the attack does not know.
+
+        `logits` are the model's of the clean images. `noise` may be kept in the state and forked by step (`noise.fork`); drawing
+        from it anew in a step would make an image's draws depend on its neighbours.
+        """
         ...
 
     def step(self, state: object, query: Query) -> object:

@@ -223,7 +223,7 @@ def _attack_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[P
                     f'expected an L-infinity radius on the [0, 1] scale, got {epsilon}; write "{epsilon}/255" for levels',
                 )
     if isinstance(check.get("options"), dict):
-        yield from _option_mistakes((*place, "options"), check["options"], catalog.signature("attacks", attack, "start", 4))
+        yield from _option_mistakes((*place, "options"), check["options"], catalog.attack_options(attack))
 
 
 def _option_mistakes(place: Place, options: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

@@ -364,7 +364,7 @@ class LiarsState:
 def lying(monkeypatch: pytest.MonkeyPatch, propose: Any, queries: int) -> None:
     """Put an attack in the catalog's place that moves to `propose(clean, labels)` and claims to have finished after `queries`."""
 
-    def start(images: Tensor, labels: Tensor, threat: ThreatModel, noise: Any) -> LiarsState:
+    def start(images: Tensor, labels: Tensor, logits: Tensor, threat: ThreatModel, noise: Any) -> LiarsState:
         return LiarsState(propose(images, labels), torch.zeros_like(labels, dtype=torch.bool), images, labels)
 
     def step(state: LiarsState, query: Any) -> LiarsState:
@@ -412,7 +412,7 @@ def test_the_most_adversarial_point_is_kept_and_not_the_last(monkeypatch: pytest
     epsilon = 0.5 * float(model.needed(images, "linf").min())
     direction = model.weights.sign() * torch.where(labels == 1, -1.0, 1.0).view(-1, 1, 1, 1)
 
-    def start(images: Tensor, labels: Tensor, threat: ThreatModel, noise: Any) -> LiarsState:
+    def start(images: Tensor, labels: Tensor, logits: Tensor, threat: ThreatModel, noise: Any) -> LiarsState:
         return LiarsState(images, torch.zeros_like(labels, dtype=torch.bool), images, labels)
 
     def step(state: LiarsState, query: Any) -> LiarsState:

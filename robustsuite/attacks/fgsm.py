@@ -7,7 +7,7 @@ import torch
 from robustsuite.numerics.losses import cross_entropy
 from robustsuite.numerics.norms import steepest, take_back
 from robustsuite.records import ThreatModel
-from robustsuite.roles import Images, Labels, Mask, Noise, Query
+from robustsuite.roles import Images, Labels, Logits, Mask, Noise, Query
 
 NORMS = ("linf", "l2")
 
@@ -22,7 +22,7 @@ class State:
     threat: ThreatModel
 
 
-def start(images: Images, labels: Labels, threat: ThreatModel, noise: Noise) -> State:
+def start(images: Images, labels: Labels, logits: Logits, threat: ThreatModel, noise: Noise) -> State:
     """The clean images: the gradient is taken there."""
     return State(images, labels, torch.zeros_like(labels, dtype=torch.bool), threat)
 

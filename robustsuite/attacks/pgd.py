@@ -7,7 +7,7 @@ import torch
 from robustsuite.numerics.losses import cross_entropy
 from robustsuite.numerics.norms import random_point, steepest, take_back
 from robustsuite.records import ThreatModel
-from robustsuite.roles import Images, Labels, Mask, Noise, Query
+from robustsuite.roles import Images, Labels, Logits, Mask, Noise, Query
 
 NORMS = ("linf", "l2")
 
@@ -26,12 +26,15 @@ class State:
     length: float
 
 
-def start(images: Images, labels: Labels, threat: ThreatModel, noise: Noise, steps: int = 20, relative_step: float = 2.5) -> State:
+def start(
+    images: Images, labels: Labels, logits: Logits, threat: ThreatModel, noise: Noise, steps: int = 20, relative_step: float = 2.5
+) -> State:
     """A random point of the ball around each image.
 
     Args:
         images: the clean images.
         labels: their true classes.
+        logits: not needed.
         threat: the ball; L-infinity or L2.
         noise: for the random point.
         steps: how many steps to take.

@@ -72,6 +72,14 @@ class KeyedNoise:
     keys: Tensor
     drawn: int = field(default=0)
 
+    def __getitem__(self, rows: Tensor) -> "KeyedNoise":
+        """The noise of some of the images, from its beginning."""
+        return KeyedNoise(self.keys[rows])
+
+    def fork(self, numbers: Tensor) -> "KeyedNoise":
+        """Other noise of the same images: int64 `[batch]`, one number for each, such as the number of its step."""
+        return KeyedNoise(splitmix(self.keys ^ splitmix(numbers + 1)))
+
     def words(self, count: int) -> Tensor:
         """int64 `[batch, count]`, the next `count` words of every image."""
         counters = torch.arange(self.drawn + 1, self.drawn + 1 + count, dtype=torch.int64, device=self.keys.device)
