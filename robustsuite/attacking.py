@@ -224,8 +224,9 @@ def _run(search: _Search, attack: str, options: dict[str, Any], clean: Logits, n
     waiting = (~search.fallen).nonzero()[:, 0]
     search.rows, state = waiting[:0], None
     while len(waiting) or len(search.rows):
-        if len(waiting) and len(search.rows) <= width // 2:
-            new, waiting = waiting.split([min(len(waiting), width - len(search.rows)), max(len(waiting) - width + len(search.rows), 0)])
+        if len(waiting) and len(search.rows) < width:
+            free = width - len(search.rows)
+            new, waiting = waiting[:free], waiting[free:]
             images, labels = search.images[new], search.labels[new]
             fresh = attacking.start(images, labels, clean[new], search.threat, noise[new], **options)
             state = fresh if state is None or not len(search.rows) else joined(state, fresh)
