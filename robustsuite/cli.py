@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from robustsuite import catalog, suite_files, suite_grammar
 from robustsuite.errors import EvaluationError, UsageError
@@ -77,8 +78,7 @@ def _show(name: str, kind: str | None, image: Path | None, out: Path | None) -> 
         _write_contact_sheet(name, image, path)
         print(f"five severities at 224 pixels: {path}\n")
     for room in rooms:
-        function = {"attacks": "start", "models": "load"}.get(room, "")
-        described = getattr(catalog.module(room, name), function) if function else catalog.find(room, name)
+        described = _described(room, name)
         print(f"{name} ({room})\n\n{sys.modules[described.__module__].__doc__}\n{inspect.cleandoc(described.__doc__ or '')}")
     if rooms:
         return
@@ -98,6 +98,14 @@ def _show(name: str, kind: str | None, image: Path | None, out: Path | None) -> 
         fold = f"{check.summary} of " if others else ""
         after = f" after {check.recalibration}" if check.recalibration else ""
         print(f"  {check.name}: {fold}{check.metric}{after} on {conditions} {check.gate or '(measured only)'}")
+
+
+def _described(room: str, name: str) -> Any:
+    """What a file of the room is read for."""
+    if room not in ("attacks", "models"):
+        return catalog.find(room, name)
+    module = catalog.module(room, name)
+    return module.load if room == "models" else getattr(module, "stages", None) or module.start
 
 
 def _write_contact_sheet(corruption: str, image: Path | None, path: Path) -> None:

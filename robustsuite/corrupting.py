@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import log, prod
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from robustsuite.catalog import constant, find
@@ -11,7 +12,7 @@ from robustsuite.errors import UsageError
 from robustsuite.numerics.jpeg import round_trip
 from robustsuite.numerics.levels import to_levels
 from robustsuite.numerics.memory import keep_freed_memory
-from robustsuite.numerics.random import keyed
+from robustsuite.numerics.random import KeyedNoise, keyed
 from robustsuite.records import Corrupted
 from robustsuite.roles import Levels
 
@@ -50,11 +51,8 @@ def corrupt(levels: Levels, corrupted: Corrupted, keys: Tensor, seed: int, profi
         raise UsageError(f"severity of corruption {corrupted.corruption!r} must be 1 to 5, got {corrupted.severity}")
     kernel = find("corruptions", corrupted.corruption)
     keep_freed_memory()
-    # A few images at a time stay in a processor's cache; a GPU takes the whole batch.
-    piece = max(1, IN_CACHE // prod(levels.shape[1:])) if levels.device.type == "cpu" else max(1, len(levels))
     found = torch.empty_like(levels)
-    for begin in range(0, len(levels), piece):
-        few = slice(begin, begin + piece)
+    for few in _pieces(levels):
         noise = keyed(keys[few], seed, f"{corrupted.corruption}-{corrupted.severity}")
         answer = kernel(levels[few], corrupted.severity, noise, profile)
         stored = to_levels(answer) if answer.is_floating_point() else answer
@@ -62,7 +60,7 @@ def corrupt(levels: Levels, corrupted: Corrupted, keys: Tensor, seed: int, profi
     return found
 
 
-def frames(levels: Levels, sequence: str, keys: Tensor, seed: int, profile: str) -> Iterator[Levels]:
+def frames(levels: Levels, sequence: str, keys: Tensor, seed: int, profile: str) -> Iterator[UInt8[Tensor, "batch 3 rows columns"]]:
     """The frames of a perturbation sequence, in order.
 
     Images larger than the profile's are cropped to its size about the centre: before, or after where the sequence moves what
@@ -71,11 +69,19 @@ def frames(levels: Levels, sequence: str, keys: Tensor, seed: int, profile: str)
     keep_freed_memory()
     side, margin = PROFILES[profile], constant("sequences", sequence, "MARGIN")
     shown = levels if margin else _centre(levels, side)
-    for frame in find("sequences", sequence)(shown, keyed(keys, seed, f"{sequence}-p"), profile):
-        yield _centre(frame, side)
+    kernel, noise = find("sequences", sequence), keyed(keys, seed, f"{sequence}-p")
+    playing = [kernel(shown[few], KeyedNoise(noise.keys[few]), profile) for few in _pieces(shown)]
+    for parts in zip(*playing, strict=True):
+        yield _centre(torch.cat(parts), side)
 
 
-def _centre(levels: Levels, side: int) -> Levels:
+def _pieces(levels: Levels) -> list[slice]:
+    """A few images at a time, which stay in a processor's cache; a GPU takes the whole batch."""
+    few = max(1, IN_CACHE // prod(levels.shape[1:])) if levels.device.type == "cpu" else max(1, len(levels))
+    return [slice(begin, begin + few) for begin in range(0, len(levels), few)]
+
+
+def _centre(levels: Levels, side: int) -> UInt8[Tensor, "batch 3 rows columns"]:
     """The central square of at most `side` pixels, as torchvision's CenterCrop finds it."""
     height, width = levels.shape[-2:]
     rows, columns = min(side, height), min(side, width)

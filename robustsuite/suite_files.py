@@ -182,7 +182,10 @@ def _sequence_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple
         if other := next((key for key in ("corruptions", "attack", "relative_to", "recalibration") if key in check), None):
             yield (*place, "sequences"), f"expected sequences without {other}, got both; make it two checks"
         if metric not in known:
-            yield (*place, "metric"), f"expected a metric of sequences ({', '.join(known)}) beside sequences, got {metric!r}"
+            yield (
+                (*place, "metric" if "metric" in check else "sequences"),
+                f"expected a metric of sequences ({', '.join(known)}) beside sequences, got {metric!r}",
+            )
     else:
         if metric in known:
             yield (*place, "metric"), f'expected sequences beside metric {metric!r}; name them, as in sequences = "imagenet-p"'

@@ -34,6 +34,9 @@ class Replayed:
         pairs = zip(self.generators, bounds, strict=True)
         return torch.from_numpy(np.stack([generator.randint(0, limit, size=shape) for generator, limit in pairs]))
 
+    def fork(self, numbers: torch.Tensor) -> "Replayed":
+        raise NotImplementedError("the official code draws from one stream")
+
     def poisson(self, levels: Levels, rates: torch.Tensor) -> torch.Tensor:
         means = rates.numpy()[levels.numpy().transpose(0, 2, 3, 1)]
         counts = np.stack([generator.poisson(mean) for generator, mean in zip(self.generators, means, strict=True)])

@@ -125,7 +125,7 @@ MISTAKES = {
     'metric = "acuracy"': "suite.toml:7: check[0].metric: unknown name 'acuracy'; did you mean 'accuracy'?",
     'corruptions = ["fogg"]': "suite.toml:7: check[0].corruptions[0]: unknown name 'fogg'; did you mean 'fog'?",
     'metric = "flip_probability"': "suite.toml:7: check[0].metric: expected sequences beside metric 'flip_probability'; name them*",
-    'sequences = "tilt"': "suite.toml:7: check[0].metric: expected a metric of sequences (flip_probability, top5_distance) beside sequences*",
+    'sequences = "tilt"': "suite.toml:7: check[0].sequences: expected a metric of sequences (flip_probability, top5_distance) beside sequences*",
     'metric = "top5_distance"\nsequences = "tilt"\ncorruptions = "fog"': "suite.toml:8: check[0].sequences: expected sequences without corruptions*",
     'corruptions = "fog"\nprofile = "cifar"': "suite.toml:8: check[0].profile: expected profile only beside sequences*",
     'corruptions = "all"\nseverities = [0]': "suite.toml:8: check[0].severities[0]: severity must be 1 to 5, got 0",

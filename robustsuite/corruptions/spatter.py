@@ -5,13 +5,13 @@ ImageNet-C: Hendrycks & Dietterich 2019, arXiv:1903.12261; constants from hendry
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from robustsuite.numerics.filters import gaussian_window
 from robustsuite.numerics.levels import to_unit
-from robustsuite.numerics.opencv import opencv_to
+from robustsuite.numerics.liquid import gloss, puddles
 from robustsuite.roles import Images, Levels, Noise
 
 BENCHMARKS = ("imagenet-c-extra",)
@@ -56,7 +56,7 @@ MUD = (63 / 255, 42 / 255, 20 / 255)  # brown
 def spatter(levels: Levels, severity: int, noise: Noise, profile: str) -> Images:
     """`images + WATER * m`, or `images * (1 - m) + MUD * m`, with m in [0, 1] for every pixel.
 
-    A layer of normal numbers, smoothed, is liquid where it exceeds a limit. For water, m is what `_drops` draws from it, scaled
+    A layer of normal numbers, smoothed, is liquid where it exceeds a limit. For water, m is the `gloss` of the drops, scaled
     to the strength at most. For mud, m is 1 where there is liquid and 0 elsewhere, smoothed, and 0 where that is below 0.8.
     A layer without liquid, as a very small image may have, leaves the image as it is (the benchmark divides 0 by 0).
 
@@ -68,7 +68,7 @@ def spatter(levels: Levels, severity: int, noise: Noise, profile: str) -> Images
     images = to_unit(levels)
     colour = images.new_tensor(WATER if kind == "water" else MUD)[:, None, None]
     if kind == "water":
-        drawn = np.stack([_drops(each, sigma, limit) for each in layer.cpu().numpy()])
+        drawn = np.stack([gloss(puddles(each, sigma, limit)) for each in layer.cpu().numpy()])
         m = torch.from_numpy(drawn).to(levels.device)[:, None]
         m.div_(m.amax(dim=(2, 3), keepdim=True).clamp_(min=1)).mul_(amount)
         return images.add_(colour * m)
@@ -88,19 +88,3 @@ def _smoothed(fields: Float[Tensor, "batch height width"], sigma: float) -> Floa
             total.add_(padded.narrow(dim, place, fields.shape[dim]), alpha=weight)
         fields = total.to(fields.dtype)
     return fields
-
-
-def _drops(layer: Float64[np.ndarray, "height width"], sigma: float, limit: float) -> Float32[np.ndarray, "height width"]:
-    """The liquid's thickness times the relief of its rims: whole numbers from 0 on, at any scale.
-
-    The relief is the distance from the rims (Canny's edges), up to 20 pixels, its contrast equalised, embossed, smoothed.
-    """
-    cv2 = opencv_to("draw drops of water")
-    radius = int(4 * sigma + 0.5)
-    layer = cv2.GaussianBlur(layer, (2 * radius + 1, 2 * radius + 1), sigma, borderType=cv2.BORDER_REPLICATE)
-    # Beyond 1 the benchmark's bytes wrap around: where the layer is thickest, the drop has a hole.
-    drops = (np.where(layer < limit, 0, layer) * 255).astype(np.int64).astype(np.uint8)
-    distance = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
-    distance = cv2.equalizeHist(cv2.blur(np.minimum(distance, 20), (3, 3)).astype(np.uint8))
-    embossed = cv2.filter2D(distance, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]))
-    return drops * cv2.blur(embossed, (3, 3)).astype(np.float32)
