@@ -24,6 +24,7 @@ from robustsuite.records import Attacked, Condition, Corrupted, Dataset, Frame, 
 from robustsuite.roles import Labels, Levels, Logits
 
 AUTO_BATCH = {"cpu": 64, "cuda": 256}
+KEPT_PIXELS = 8 * 224 * 224  # shown at a time on a CPU: a larger batch's activations are returned to the system and faulted back in
 POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
 Recalibrate = Callable[[np.ndarray], np.ndarray]
 Playing = dict[object, Iterator[tuple[int, Levels]]]
@@ -197,6 +198,7 @@ class _Run:
                     pictures += _pictures(shown.rows, wanted, condition, levels)
                 for model in models:
                     subject = subjects[model.alias]
+                    subject.width = min(subject.width, self.at_once(levels))
                     try:
                         if isinstance(condition.perturbation, Attacked):
                             outcome, found = self.attack(subject, shown, condition, conditions, clean.get(model.alias), curves)
@@ -211,6 +213,12 @@ class _Run:
                     outcomes.append(outcome)
         images = len(next(iter(prepared.values())).rows)
         return Block(name, images, tuple(outcomes), pictures=tuple(pictures), facts=_sizes(name, prepared))
+
+    def at_once(self, levels: Levels) -> int:
+        """How many images to show to a model at a time, where the user did not say."""
+        if self.settings.batch_size or self.device.type != "cpu":
+            return self.size
+        return max(1, KEPT_PIXELS // (levels.shape[-2] * levels.shape[-1]))
 
     def perturb(self, shown: _Shown, condition: Condition, subject: Subject, playing: Playing) -> Levels:
         """The pixels of a condition; an attack starts from the clean ones."""
