@@ -48,5 +48,7 @@ def contact_sheet(corruptions: Sequence[str], pixels: np.ndarray, shown: int | N
             picture = Image.fromarray(found[0].permute(1, 2, 0).numpy())
             way = Image.Resampling.NEAREST if height > picture.height else Image.Resampling.LANCZOS
             sheet.paste(picture.resize((width, height), way), (left, top + LABEL))
-            draw.text((left, top + 1), f"{severity}" if severity else name.replace("_", " "), fill="black", font=font)
+            if severity:
+                draw.text((left + width, top + 1), str(severity), fill="black", font=font, anchor="ra")
+        draw.text((GAP, top + 1), name.replace("_", " "), fill="black", font=font)
     return sheet
