@@ -100,8 +100,9 @@ def attack(
         UsageError: unknown attack, norm or option.
         EvaluationError: the model raised, or returned anything but finite logits.
     """
-    norms = catalog.module("attacks", attack).NORMS
-    known = catalog.attack_options(attack)
+    if not catalog.holds("attacks", attack):
+        raise UsageError(f"unknown attack {attack!r}; {catalog.did_you_mean(attack, catalog.names('attacks'))}")
+    norms, known = catalog.attack_norms(attack), catalog.attack_options(attack)
     for name in options:
         if name not in known:
             hint = catalog.did_you_mean(name, list(known)) if known else "it has none"

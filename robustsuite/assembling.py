@@ -57,7 +57,7 @@ def assemble(folder: Path) -> Report:
         calibrations=judging.calibrations(outcomes, logits),
         examples=tuple(examples),
         provenance=facts,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys([*judging.doubts(outcomes), *notes])),
         decision=suite.decision,
         description=suite.description,
         higher_is_better=judging.directions(),

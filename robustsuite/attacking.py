@@ -5,7 +5,7 @@ it has classified itself. An image that is wrong without any attack has fallen a
 an image that has left is taken by one that waits, so that the model always sees about the same number.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
@@ -23,6 +23,7 @@ from robustsuite.roles import Classifier, Images, Labels, Logits, Mask, PerImage
 
 LONGEST = 1_000_000  # queries of one image; no attack of the literature needs as many, and one that forgets to finish must not hang
 EVERYWHERE = Fraction(10**9)  # the radius of a minimal-norm attack: the box alone
+LATE, STEADY = 0.9, 0.25  # what a query is worth after each that follows; a margin that falls evenly for 40 queries has 0.25 of late
 ROUNDING = 1e-6  # how far beyond the radius float32 may put a point that was projected onto it
 
 
@@ -38,9 +39,14 @@ class AttackResult:
         distance: the size of the change in the threat model's norm.
         first_success: queries until the image fell; 0 where it was wrong from the start, -1 where it never fell.
         stage: of an attack with several, the number of the one that felled the image; -1 where none did.
-        forwards: forward passes spent, one per image shown, those of `backwards` and of the final check included.
-        backwards: backward passes spent, likewise.
-        taken_back: images that had fallen during the attack and stood in the final check.
+        counts: how much was spent, and what a reader needs to know whether the attack worked:
+            `forwards`: forward passes, one per image shown, those of `backwards` and of the final check included.
+            `backwards`: backward passes, likewise.
+            `zero_gradients`: backward passes whose gradient was zero everywhere.
+            `attacked`: images that were right before the attack.
+            `standing`: images that stood to the end, and `still_rising` of them those whose margin was still falling about as
+            fast as on average when the attack ended (of at least 10 queries): it stopped before it was done.
+            `taken_back`: images that had fallen during the attack and stood in the final check.
     """
 
     adversarial: Images
@@ -49,9 +55,17 @@ class AttackResult:
     distance: PerImage
     first_success: Labels
     stage: Labels
-    forwards: int
-    backwards: int
-    taken_back: int
+    counts: Mapping[str, int]
+
+    @property
+    def forwards(self) -> int:
+        """Forward passes spent."""
+        return self.counts["forwards"]
+
+    @property
+    def backwards(self) -> int:
+        """Backward passes spent."""
+        return self.counts["backwards"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,8 @@ class _Search:
         self.free = False  # whether points may leave the ball
         self.current = -1  # the number of the stage
         self.forwards = self.backwards = 0
+        self.zero_gradients = labels.new_zeros(())
+        self.fall, self.late = torch.zeros_like(self.least), torch.zeros_like(self.least)  # of the margin: in all; of late
 
     def legal(self, points: Images) -> Images:
         """The points moved back into the threat model."""
@@ -94,6 +110,10 @@ class _Search:
             better = (score < self.least[rows]) | (wrong & ~self.fallen[rows])
         falling = wrong & ~self.fallen[rows]
         self.best[rows] = torch.where(better.view(-1, 1, 1, 1), points, self.best[rows])
+        if not self.free:
+            fall = torch.where(better & self.least[rows].isfinite(), self.least[rows] - score, 0)
+            self.fall[rows] += fall
+            self.late[rows] = LATE * self.late[rows] + fall
         self.least[rows] = torch.where(better, score, self.least[rows])
         self.first_success[rows] = torch.where(falling, self.queries[rows], self.first_success[rows])
         self.stage[rows] = torch.where(falling, self.current, self.stage[rows])
@@ -123,6 +143,7 @@ class _Search:
             logits = self.model(points).float()
             losses = loss(logits)
             (gradient,) = torch.autograd.grad(losses.sum(), points)
+        self.zero_gradients += (gradient.flatten(1) == 0).all(dim=1).sum()
         logits = logits.detach()
         self.look(points.detach(), logits)
         return _Answer(logits, losses.detach(), gradient)
@@ -248,8 +269,18 @@ def _judged(search: _Search, threat: ThreatModel | None, width: int, counted: bo
     before = search.forwards
     logits = torch.cat([search.classify(piece) for piece in adversarial.split(width)])
     robust = logits.argmax(dim=1) == search.labels
+    counts = {
+        "forwards": search.forwards,
+        "backwards": search.backwards,
+        "zero_gradients": int(search.zero_gradients),
+        "attacked": int((search.first_success != 0).sum()),
+        "standing": int(robust.sum()),
+        "still_rising": int((robust & (search.queries >= 10) & (search.late > STEADY * search.fall)).sum()),
+        "taken_back": int((search.fallen & ~beyond & robust).sum()),
+    }
     if not counted:
         search.forwards = before
+        counts |= dict.fromkeys(("forwards", "backwards", "zero_gradients"), 0)
     return AttackResult(
         adversarial,
         logits,
@@ -257,7 +288,5 @@ def _judged(search: _Search, threat: ThreatModel | None, width: int, counted: bo
         torch.where(beyond, 0, distance),
         torch.where(robust, -1, search.first_success),
         torch.where(robust, -1, search.stage),
-        search.forwards if counted else 0,
-        search.backwards if counted else 0,
-        int((search.fallen & ~beyond & robust).sum()),
+        counts,
     )

@@ -6,12 +6,11 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from robustsuite.errors import UsageError
 
-ADAPTERS = {"corruptions": ("imagecorruptions",)}
+ADAPTERS = {"corruptions": ("imagecorruptions",), "attacks": ("torchattacks",)}
 """Packages whose own functions are found as `package:name`; `_<package>.py` in the room runs them."""
 
 GROUPS = ("noise", "blur", "weather", "digital")
@@ -54,8 +53,16 @@ def did_you_mean(name: str, known: "tuple[str, ...] | list[str]") -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
-def module(room: str, name: str) -> ModuleType:
-    """The module `robustsuite.<room>.<name>`, imported now. Raises `UsageError` for a name that the room does not hold."""
+def module(room: str, name: str) -> Any:
+    """The module `robustsuite.<room>.<name>`, imported now; or of an adapter's name what the adapter makes of it.
+
+    Raises `UsageError` for a name that the room does not hold.
+    """
+    package, _, inner = name.partition(":")
+    if package in ADAPTERS.get(room, ()):
+        if not holds(room, name):
+            raise UsageError(f"unknown {singular(room)} {name!r}; {did_you_mean(inner, constant(room, f'_{package}', 'NAMES'))}")
+        return import_module(f"robustsuite.{room}._{package}").named(inner)
     if name not in names(room):
         raise UsageError(f"unknown {singular(room)} {name!r}; {did_you_mean(name, names(room))}")
     return import_module(f"robustsuite.{room}.{name}")
@@ -63,12 +70,7 @@ def module(room: str, name: str) -> ModuleType:
 
 def find(room: str, name: str) -> Callable[..., Any]:
     """The function that a file of the room is named after, or an adapter's. Raises `UsageError` for a name that the room does not hold."""
-    package, _, inner = name.partition(":")
-    if package not in ADAPTERS.get(room, ()):
-        return getattr(module(room, name), name)
-    if not holds(room, name):
-        raise UsageError(f"unknown {singular(room)} {name!r}; {did_you_mean(inner, constant(room, f'_{package}', 'NAMES'))}")
-    return import_module(f"robustsuite.{room}._{package}").named(inner)
+    return module(room, name) if ":" in name else getattr(module(room, name), name)
 
 
 def signature(room: str, name: str, function: str, skip: int) -> dict[str, Any]:
@@ -83,9 +85,16 @@ def signature(room: str, name: str, function: str, skip: int) -> dict[str, Any]:
 
 def attack_options(name: str) -> dict[str, Any]:
     """The options of an attack or an ensemble of attacks and their default values, read from the file without importing it."""
+    if ":" in name:
+        return module("attacks", name).options
     tree = _tree("attacks", name)
     ensemble = any(isinstance(node, ast.FunctionDef) and node.name == "stages" for node in tree.body)
     return signature("attacks", name, "stages", 2) if ensemble else signature("attacks", name, "start", 5)
+
+
+def attack_norms(name: str) -> tuple[str, ...]:
+    """The norms that an attack knows."""
+    return module("attacks", name).NORMS if ":" in name else constant("attacks", name, "NORMS")
 
 
 def required(room: str, name: str, function: str) -> set[str]:

@@ -256,8 +256,7 @@ class _Run:
             curves.update({(alias, one): result for one, result in zip(radii, found, strict=True)})
         result = curves.pop((alias, condition))
         outcome = self.outcome(alias, shown, condition, result.logits, {}, result.distance)
-        passes = {"forwards": result.forwards, "backwards": result.backwards}
-        return Outcome(**{**vars(outcome), "passes": passes}), result.adversarial
+        return Outcome(**{**vars(outcome), "counts": dict(result.counts)}), result.adversarial
 
     def outcome(
         self,

@@ -65,7 +65,7 @@ class Outcome:
         recalibrated: the predictions after each fitted recalibration, by its name, aligned with `rows`.
         expected: how many judged images the data set has; fewer rows mean that the run was cut short.
         distance: float32 `[images]`, the perturbation's size in the threat model's norm; attacks only.
-        passes: forwards and backwards that an attack spent on these images, re-checks included.
+        counts: what an attack spent on these images, and how it went; see `AttackResult.counts`.
         error: why the condition could not be evaluated; empty where it could.
     """
 
@@ -76,7 +76,7 @@ class Outcome:
     expected: int
     recalibrated: Mapping[str, Predictions] = field(default_factory=dict)
     distance: np.ndarray | None = None
-    passes: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
 
     @property

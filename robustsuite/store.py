@@ -64,7 +64,7 @@ class Writer:
 
         for outcome in block.outcomes:
             own = {"model": outcome.model, "condition": conditions[outcome.condition], "expected": outcome.expected}
-            keep({**own, "passes": dict(outcome.passes), "error": outcome.error}, _columns(outcome))
+            keep({**own, "counts": dict(outcome.counts), "error": outcome.error}, _columns(outcome))
         for part in block.calibration:
             keep({"model": part.model, "dataset": part.dataset}, {"rows": part.rows, "labels": part.labels, "logits": part.logits})
         for picture in block.pictures:
@@ -103,7 +103,7 @@ class Found:
         error = gathered.error or (broken if gathered.filled != gathered.expected else "")
         if error or not gathered.filled:
             return Outcome(model, condition, np.zeros(0, np.int64), None, gathered.expected, error=error)
-        return _outcome(model, condition, gathered.expected, gathered.passes, gathered.rows())
+        return _outcome(model, condition, gathered.expected, gathered.counts, gathered.rows())
 
     def calibration(self) -> list[CalibrationLogits]:
         """The calibration logits of every model and data set."""
@@ -120,7 +120,7 @@ class _Gathered:
     def __init__(self, expected: int):
         self.expected, self.filled, self.error = expected, 0, ""
         self.arrays: dict[str, np.ndarray] = {}
-        self.passes: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def add(self, part: Outcome) -> None:
         """Copy the rows of a part. Raises `ValueError` for more rows than were expected."""
@@ -135,7 +135,7 @@ class _Gathered:
         for name, column in columns.items():
             self.arrays[name][self.filled : until] = column
         self.filled = until
-        self.passes.update(part.passes)
+        self.counts.update(part.counts)
 
     def rows(self) -> dict[str, np.ndarray]:
         """The columns so far, by ascending row number."""
@@ -192,7 +192,7 @@ def _block(path: Path, conditions: Mapping[int, Condition]) -> Block:
             calibration.append(CalibrationLogits(entry["model"], entry["dataset"], own["rows"], own["labels"], own["logits"]))
         else:
             condition, error = conditions[entry["condition"]], entry["error"]
-            made = _outcome(entry["model"], condition, entry["expected"], entry["passes"], own)
+            made = _outcome(entry["model"], condition, entry["expected"], entry["counts"], own)
             outcomes.append(replace(made, error=error))
     return Block(header["dataset"], header["images"], tuple(outcomes), tuple(calibration), tuple(pictures))
 
@@ -206,7 +206,7 @@ def _columns(outcome: Outcome) -> dict[str, np.ndarray]:
     return columns if outcome.distance is None else columns | {"distance": outcome.distance}
 
 
-def _outcome(model: str, condition: Condition, expected: int, passes: Mapping[str, int], columns: Mapping[str, np.ndarray]) -> Outcome:
+def _outcome(model: str, condition: Condition, expected: int, counts: Mapping[str, int], columns: Mapping[str, np.ndarray]) -> Outcome:
     """The outcome whose `_columns` these are."""
     names = Predictions.__dataclass_fields__
     prefixes = [name.removesuffix("labels") for name in columns if name.endswith("labels")]
@@ -219,5 +219,5 @@ def _outcome(model: str, condition: Condition, expected: int, passes: Mapping[st
         expected,
         {prefix.removesuffix(":"): predictions for prefix, predictions in found.items()},
         columns.get("distance"),
-        dict(passes),
+        dict(counts),
     )

@@ -213,9 +213,9 @@ def _attack_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[P
     if "epsilon" not in check:
         yield (*place, "attack"), 'expected epsilon beside attack; add one, such as epsilon = "8/255"'
     attack, norm = check["attack"], check.get("norm", "linf")
-    if attack not in catalog.names("attacks"):
+    if not isinstance(attack, str) or not catalog.holds("attacks", attack):
         return
-    norms = catalog.constant("attacks", attack, "NORMS")
+    norms = catalog.attack_norms(attack)
     if norm not in norms:
         yield (*place, "norm"), f"expected a norm that {attack} knows ({', '.join(norms)}), got {norm!r}"
     if norm == "linf":

@@ -41,7 +41,7 @@ def assert_equal(one: Outcome, other: Outcome) -> None:
         assert column.dtype == getattr(other.predictions, name).dtype
     for name, column in vars(one.recalibrated["temperature"]).items():
         np.testing.assert_array_equal(column, getattr(other.recalibrated["temperature"], name))
-    assert one.passes == other.passes
+    assert one.counts == other.counts
 
 
 def together(*parts: Outcome) -> Outcome:
@@ -90,7 +90,7 @@ def test_parts_join_to_the_same_whole_in_any_order(order: list[int], cut: int) -
         return Outcome("m", CLEAN, rows, whole.predictions.take(rows), 9, taken, distance[rows], {"forwards": 1})
 
     joined = together(part(np.array(order[:cut])), part(np.array(order[cut:])))
-    assert_equal(joined, Outcome(**{**vars(whole), "passes": {"forwards": 2}}))
+    assert_equal(joined, Outcome(**{**vars(whole), "counts": {"forwards": 2}}))
     assert joined.complete
 
 
