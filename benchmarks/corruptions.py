@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torchvision.models import resnet50
 
@@ -59,11 +60,12 @@ def ours(name: str, levels: Levels) -> None:
         torch.cuda.synchronize()
 
 
-def theirs(name: str, photos: np.ndarray) -> None:
-    """The package's function on photos `[n, height, width, 3]`, as its own `corrupt` calls it."""
+def theirs(name: str, levels: Levels) -> Tensor:
+    """The package's function, as its own `corrupt` calls it, doing the same job: from a uint8 tensor to one, `[n, 3, height, width]`."""
     function = getattr(package(), name)
-    for photo in photos:
-        np.uint8(function(Image.fromarray(photo), SEVERITY))
+    photos = levels.permute(0, 2, 3, 1).contiguous().numpy()
+    found = np.stack([np.uint8(function(Image.fromarray(photo), SEVERITY)) for photo in photos])
+    return torch.from_numpy(found).permute(0, 3, 1, 2).contiguous()
 
 
 def milliseconds(job: Callable[[], object], images: int) -> float:
@@ -117,7 +119,7 @@ def set_up(names: Sequence[str], levels: Levels) -> dict[str, tuple[float, float
 def against_the_package(names: Sequence[str], levels: Levels, repeats: int) -> None:
     """Both, taken in turn."""
     package().np.random = np.random.RandomState(0)
-    photos = np.ascontiguousarray(levels.cpu().numpy().transpose(0, 2, 3, 1))
+    photos = levels.cpu()
     slow, fast, ratios = {}, {}, {}
     for name in names:
         few = photos[: FEWER.get(name, len(photos))]

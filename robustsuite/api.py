@@ -109,7 +109,9 @@ def attack(
             raise UsageError(f"unknown option {name!r} of attack {attack!r}; {hint}")
     if norm not in norms:
         raise UsageError(f"expected a norm that {attack} knows, got {norm!r}; known: {', '.join(norms)}")
-    attacked = Attacked(attack, ThreatModel(norm, Fraction(epsilon)), tuple(sorted(options.items())))
+    radius = _radius(norm, epsilon)
+    _check_attackable(images, labels)
+    attacked = Attacked(attack, ThreatModel(norm, radius), tuple(sorted(options.items())))
     keys = image_keys(_names(ids, len(images))).to(images.device)
     subject = Model("model", "", model)
     with evaluation_mode([subject], images.device):
@@ -241,6 +243,33 @@ def _names(ids: Sequence[str] | None, count: int) -> Sequence[str]:
     if len(ids) != count:
         raise UsageError(f"expected one id for each of {count} images, got {len(ids)}")
     return ids
+
+
+def _radius(norm: Norm, epsilon: float | str | Fraction) -> Fraction:
+    """The exact radius. Raises `UsageError` for one that cannot be meant."""
+    try:
+        radius = Fraction(epsilon)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise UsageError(f'expected epsilon as a number on the [0, 1] scale such as "8/255" or 0.5, got {epsilon!r}') from None
+    if radius < 0:
+        raise UsageError(f"expected epsilon of at least 0, got {epsilon}")
+    if norm == "linf" and radius > 1:
+        raise UsageError(f'expected an L-infinity radius on the [0, 1] scale, got {epsilon}; write "{epsilon}/255" for levels')
+    return radius
+
+
+def _check_attackable(images: Images, labels: Labels) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
+        raise UsageError(f"expected RGB images [batch, 3, height, width], got a tensor {list(images.shape)}")
+    outside = ~((images >= 0) & (images <= 1))  # NaN too
+    if bool(outside.any()):
+        place = int(outside.flatten(1).any(dim=1).int().argmax())
+        value = float(images[place][outside[place]][0])
+        raise UsageError(
+            f"expected images in [0, 1], got {value:g} in image {place}; leave normalisation to the model, and divide levels by 255"
+        )
+    if len(labels) != len(images) or bool((labels < 0).any()):
+        raise UsageError(f"expected one label of at least 0 for each of {len(images)} images, got {labels.tolist()[:5]}")
 
 
 def _levels(images: Images | Levels) -> Levels:

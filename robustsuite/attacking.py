@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from robustsuite.catalog import module
-from robustsuite.errors import EvaluationError
+from robustsuite.errors import EvaluationError, UsageError
 from robustsuite.numerics.losses import margin
 from robustsuite.numerics.norms import size, take_back
 from robustsuite.numerics.random import KeyedNoise, keyed
@@ -142,7 +142,12 @@ class _Search:
         with torch.enable_grad():
             logits = self.model(points).float()
             losses = loss(logits)
-            (gradient,) = torch.autograd.grad(losses.sum(), points)
+            gradient = torch.autograd.grad(losses.sum(), points, allow_unused=True)[0] if losses.requires_grad else None
+        if gradient is None:
+            raise EvaluationError(
+                "expected logits with a gradient with respect to the images, got none; the model detaches them or leaves torch: attack it "
+                "with square, which needs no gradient"
+            )
         self.zero_gradients += (gradient.flatten(1) == 0).all(dim=1).sum()
         logits = logits.detach()
         self.look(points.detach(), logits)
@@ -225,6 +230,8 @@ def curve(
     search.rows = torch.arange(len(images), device=images.device)
     if clean is None:
         clean = torch.cat([search.classify(piece) for piece in images.split(width or len(images))])
+    if int(labels.max()) >= clean.shape[1]:
+        raise UsageError(f"expected labels below {clean.shape[1]}, the number of the model's logits, got {int(labels.max())}")
     search.look(images, clean)
     options = dict(radii[0].options)
     stages = attacking.stages(threat, clean.shape[1], **options) if hasattr(attacking, "stages") else [(radii[0].attack, options)]

@@ -212,7 +212,7 @@ class _Run:
                         outcome = self.fail(model.alias, condition, _told(error))
                     outcomes.append(outcome)
         images = len(next(iter(prepared.values())).rows)
-        return Block(name, images, tuple(outcomes), pictures=tuple(pictures), facts=_sizes(name, prepared))
+        return Block(name, images, tuple(outcomes), pictures=tuple(pictures), facts=_facts(name, prepared, conditions))
 
     def at_once(self, levels: Levels) -> int:
         """How many images to show to a model at a time, where the user did not say."""
@@ -310,11 +310,16 @@ def _same_run(one: Condition, other: Condition) -> bool:
     return False
 
 
-def _sizes(name: str, prepared: Mapping[Preprocessing, _Shown]) -> dict[str, str]:
-    """The size of the images and the constants that corruptions use at that size."""
+def _facts(name: str, prepared: Mapping[Preprocessing, _Shown], conditions: Sequence[Condition]) -> dict[str, str]:
+    """The size of the images, the constants that corruptions use at that size, and how corrupted images are rendered."""
     sizes = [shown.levels.shape[-2:] for shown in prepared.values()]
     told = [f"{width}x{height} pixels (corruption constants: {corrupting.profile_for(height, width)})" for height, width in sizes]
-    return {f"images of {name}": ", ".join(dict.fromkeys(told))}
+    facts = {f"images of {name}": ", ".join(dict.fromkeys(told))}
+    corrupted = [condition.perturbation for condition in conditions if isinstance(condition.perturbation, Corrupted)]
+    if corrupted:
+        published = f"as published: saved as JPEG of quality {corrupting.PUBLISHED_QUALITY}"
+        facts[f"corrupted images of {name}"] = published if corrupted[0].as_published else "in memory"
+    return facts
 
 
 def _told(error: Exception) -> str:

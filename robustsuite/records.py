@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL.Image import Image
 
-Norm = Literal["linf", "l2", "l1", "l0"]
+Norm = Literal["linf", "l2", "l1", "l0", "spatial"]
 Status = Literal["passed", "failed", "inconclusive", "error"]
 Split = Literal["judged", "calibration"]
 
@@ -19,6 +19,8 @@ Split = Literal["judged", "calibration"]
 @dataclass(frozen=True)
 class ThreatModel:
     """What an attacker may do: move an image by at most `epsilon` in `norm`, on the [0, 1] scale.
+
+    For `l0`, epsilon is a number of pixels; for `spatial`, which turns and shifts, the largest shift as a share of the side.
 
     `epsilon` is exact (`Fraction("8/255")`), so that two suites that write it differently mean the same condition.
     """

@@ -131,7 +131,7 @@ class CheckTable(_Table):
     profile: Literal["imagenet", "imagenet-299", "tiny", "cifar"] = "imagenet"
     severities: list[Severity] = Field([1, 2, 3, 4, 5], min_length=1)
     attack: Annotated[str, Known("attacks")] | None = None
-    norm: Literal["linf", "l2", "l1", "l0"] = "linf"
+    norm: Literal["linf", "l2", "l1", "l0", "spatial"] = "linf"
     epsilon: Epsilons | None = Field(None, min_length=1)
     options: dict[str, Scalar] = {}
     summary: Annotated[str, Known("summaries")] = "mean"

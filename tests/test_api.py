@@ -167,3 +167,39 @@ def test_tensors_of_another_kind_are_refused_in_one_sentence(images: str, senten
     program = f"import torch, robustsuite; robustsuite.corrupt({images}, 'contrast', 3)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert sentence in run.stderr.splitlines()[-1]
+
+
+GREY = torch.full((3, 3, 8, 8), 0.5)
+ZEROS = torch.zeros(3, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (
+            {"images": torch.cat([GREY[:2], GREY[:1] + 2])},
+            r"expected images in \[0, 1\], got 2.5 in image 2; leave normalisation to the model",
+        ),
+        ({"images": GREY * float("nan")}, "got nan in image 0"),
+        ({"labels": ZEROS + 7}, "expected labels below 2, the number of the model's logits, got 7"),
+        ({"labels": ZEROS - 1}, "expected one label of at least 0 for each of 3 images"),
+        ({"epsilon": -0.1}, "expected epsilon of at least 0, got -0.1"),
+        ({"epsilon": 8}, 'expected an L-infinity radius on the .* scale, got 8; write "8/255" for levels'),
+        ({"epsilon": "eight"}, "expected epsilon as a number"),
+        ({"norm": "l1"}, "expected a norm that pgd knows, got 'l1'; known: linf, l2"),
+        ({"attack": "pdg"}, "unknown attack 'pdg'; did you mean 'pgd'?"),
+        ({"attack": "torchattacks:PDG"}, "unknown attack 'torchattacks:PDG'"),
+    ],
+)
+def test_what_cannot_be_attacked_is_refused_in_one_sentence(wrong: dict[str, object], sentence: str) -> None:
+    arguments = {"model": flat, "images": GREY, "labels": ZEROS, "attack": "pgd", "norm": "linf", "epsilon": "8/255"} | wrong
+    with pytest.raises(UsageError, match=sentence) as caught:
+        robustsuite.attack(**arguments)  # pyright: ignore[reportArgumentType]
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [lambda images: flat(images.detach()), lambda images: flat(torch.from_numpy(images.detach().numpy()))])
+def test_a_model_without_gradients_is_told_so_in_one_sentence(model) -> None:
+    with pytest.raises(robustsuite.EvaluationError, match="expected logits with a gradient .* attack it with square"):
+        robustsuite.attack(model, GREY + 0.1 * torch.eye(8), ZEROS + 1, "pgd", norm="linf", epsilon="8/255")
+    assert robustsuite.attack(model, GREY, ZEROS, "square", norm="linf", epsilon="8/255", queries=5).forwards > 0

@@ -29,11 +29,12 @@ THOROUGH = {
 }
 """Options with which an attack has converged on a linear model; its defaults where it has none here."""
 
-SEARCHES = {"random_noise", "square", "occlusion"}
+SEARCHES = {"random_noise", "square", "occlusion", "spatial"}
 """Attacks by forward passes alone: they take no backward pass, and reach a known optimum late or never."""
 QUICK = {
     "square": {"queries": 60},
     "occlusion": {"tries": 20},
+    "spatial": {"angles": 7, "shifts": 3},
     "patch": {"places": 2, "steps": 5},
     "apgd_ce": {"steps": 20},
     "apgd_dlr": {"steps": 20},
@@ -124,7 +125,7 @@ class Convolutional(nn.Module):
         return 10 * self.layers(images)
 
 
-CONVOLUTIONAL_RADIUS = {"linf": 0.05, "l2": 1.0, "l1": 16.0, "l0": 7.5}
+CONVOLUTIONAL_RADIUS = {"linf": 0.05, "l2": 1.0, "l1": 16.0, "l0": 7.5, "spatial": 0.1}
 """Radii at which some of the photos fall and some stand."""
 SEARCHED_RADIUS = {
     "linf": {"random_noise": 0.5, "square": 0.2},
@@ -184,7 +185,7 @@ def assert_legal(result: AttackResult, images: Tensor, norm: str, epsilon: float
 def test_the_file_names_its_source_and_its_norms(attack: str) -> None:
     module = catalog.module("attacks", attack)
     assert re.search(r"arXiv:\d{4}\.\d{4,5}|[A-Z][a-zé-]+[^.]*\b(19|20)\d\d\b", module.__doc__ or ""), f"{attack}.py names no paper"
-    assert set(module.NORMS) <= {"linf", "l2", "l1", "l0"}
+    assert set(module.NORMS) <= {"linf", "l2", "l1", "l0", "spatial"}
     assert catalog.constant("attacks", attack, "NORMS") == module.NORMS
 
 
@@ -192,7 +193,7 @@ def test_the_file_names_its_source_and_its_norms(attack: str) -> None:
 def test_an_unknown_norm_or_option_is_refused_in_one_sentence(attack: str) -> None:
     model = Linear()
     images, labels = model.images(2)
-    for norm in sorted({"linf", "l2", "l1", "l0"} - set(catalog.module("attacks", attack).NORMS)):
+    for norm in sorted({"linf", "l2", "l1", "l0", "spatial"} - set(catalog.module("attacks", attack).NORMS)):
         with pytest.raises(UsageError, match=f"expected a norm that {attack} knows, got '{norm}'; known: "):
             robustsuite.attack(model, images, labels, attack, norm=norm, epsilon=0.1)
     with pytest.raises(UsageError, match="unknown option 'stepps'"):
@@ -235,7 +236,7 @@ def test_an_image_falls_just_beyond_the_radius_at_which_it_can_and_not_before(at
         assert (before.first_success.item(), beyond.first_success.item() > 0) == (-1, True)
 
 
-@pytest.mark.parametrize(("attack", "norm"), [pair for pair in NORMS if pair[0] not in {"random_noise", "occlusion"}])
+@pytest.mark.parametrize(("attack", "norm"), [pair for pair in NORMS if pair[0] not in {"random_noise", "occlusion", "spatial"}])
 @pytest.mark.parametrize("classes", [2, 3, 1000])
 def test_nothing_stands_when_everything_is_allowed(attack: str, norm: str, classes: int) -> None:
     model = Linear(classes)

@@ -12,7 +12,7 @@ HALVINGS = 30  # of the interval in which the threshold of an L1 projection lies
 
 
 def size(changes: Images, norm: Norm) -> PerImage:
-    """The norm of each image's change; for L0, the number of pixels (not channels) that differ."""
+    """The norm of each change; for L0, the number of pixels (not channels) that differ; 0 for `spatial`, which pixels do not tell."""
     flat = changes.flatten(1)
     match norm:
         case "linf":
@@ -23,6 +23,8 @@ def size(changes: Images, norm: Norm) -> PerImage:
             return flat.abs().sum(dim=1)
         case "l0":
             return (changes != 0).any(dim=1).flatten(1).sum(dim=1).to(changes.dtype)
+        case "spatial":
+            return flat.new_zeros(len(flat))
 
 
 def dual_size(gradients: Images, norm: Norm) -> PerImage:
@@ -69,6 +71,8 @@ def take_back(points: Images, clean: Images, threat: ThreatModel) -> Images:
             return into_l1(points, clean, torch.full_like(points[:, 0, 0, 0], epsilon))
         case "l0":
             return _into_l0(points, clean, int(epsilon))
+        case "spatial":
+            return points.clamp(0, 1)
 
 
 def into_l1(points: Images, clean: Images, radius: PerImage) -> Images:

@@ -1,0 +1,100 @@
+"""Attacks that are not bounded value by value: a patch, a plain square, rotations and shifts."""
+
+import pytest
+import torch
+from scipy import ndimage
+from test_every_attack import Convolutional, photos
+from torch import Tensor, nn
+
+import robustsuite
+from robustsuite.attacks import patch, spatial
+
+
+class Corner(nn.Module):
+    """Sees one corner of 4 x 4 pixels alone: class 1 where it is brighter than grey."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        value = images[:, :, -4:, -4:].mean(dim=(1, 2, 3)) - 0.5
+        return 10 * torch.stack([-value, value], dim=1)
+
+
+def test_a_patch_finds_the_place_that_matters_first() -> None:
+    images, labels = torch.full((3, 3, 16, 16), 0.6), torch.ones(3, dtype=torch.long)
+    result = robustsuite.attack(Corner(), images, labels, "patch", norm="l0", epsilon=16)
+    assert not result.robust.any()
+    assert result.first_success.max() <= 4  # one look at the gradient, and steps at the best place alone
+    changed = (result.adversarial != images).any(dim=1)
+    assert bool(changed[:, -4:, -4:].all())
+    assert int(changed.sum()) == 3 * 16
+    assert result.distance.tolist() == [16.0] * 3
+
+
+@pytest.mark.parametrize("epsilon", [1, 8, 9, 15, 16, 17])
+def test_a_patch_is_the_largest_square_within_its_pixels(epsilon: int) -> None:
+    model, images = Convolutional().eval(), photos(4)
+    labels = model(images).argmax(dim=1)
+    changed = (robustsuite.attack(model, images, labels, "patch", norm="l0", epsilon=epsilon).adversarial != images).any(dim=1)
+    for image in changed:
+        rows, columns = (image.any(dim=1 - side).nonzero()[:, 0] for side in (0, 1))
+        if len(rows):
+            assert max(int(part.max() - part.min()) + 1 for part in (rows, columns)) <= int(epsilon**0.5)
+
+
+def test_an_occlusion_is_one_colour() -> None:
+    model, images = Convolutional().eval(), photos(6)
+    labels = model(images).argmax(dim=1)
+    result = robustsuite.attack(model, images, labels, "occlusion", norm="l0", epsilon=100, tries=10)
+    for image, clean in zip(result.adversarial, images, strict=True):
+        covered = image[:, (image != clean).any(dim=0)]
+        assert covered.shape[1] in range(95, 101)
+        assert bool((covered == covered[:, :1]).all())
+
+
+def test_the_grid_is_searched_exactly() -> None:
+    model, images = Convolutional().eval(), photos(10, 15, 15)
+    labels = model(images).argmax(dim=1)
+    result = robustsuite.attack(model, images, labels, "spatial", norm="spatial", epsilon=0.1, angles=5, shifts=3)
+    answers = torch.stack([model(torch.stack([moved(image, number) for image in images])).argmax(dim=1) for number in range(45)])
+    assert torch.equal(result.robust, (answers == labels).all(dim=0))
+    assert 0 < result.robust.sum() < 10
+    assert result.backwards == 0
+
+
+def moved(image: Tensor, number: int) -> Tensor:
+    """Point `number` of a grid of 5 angles and 3 x 3 shifts, by scipy."""
+    angle = (-30, -15, 0, 15, 30)[number % 5]
+    across, down = ((-1.5, 0, 1.5)[number // 5 % 3], (-1.5, 0, 1.5)[number // 15 % 3])
+    radians = torch.tensor(angle * torch.pi / 180)
+    cosine, sine = float(radians.cos()), float(radians.sin())
+    matrix, centre = torch.tensor([[cosine, sine], [-sine, cosine]]), torch.tensor([7.0, 7.0])
+    offset = centre - matrix @ (centre + 0) - torch.tensor([down, across])
+    turned = [ndimage.affine_transform(channel, matrix, offset, order=1, mode="grid-constant") for channel in image.numpy()]
+    return torch.stack([torch.from_numpy(channel) for channel in turned]) if number != 22 else image
+
+
+def test_turns_and_shifts_are_those_of_scipy() -> None:
+    images = photos(1, 15, 15)
+    state = spatial.start(images, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2), robustsuite_threat(), None, 5, 3)  # pyright: ignore
+    for number in range(45):
+        found = spatial._moved(spatial.replace(state, taken=torch.tensor([number])))
+        assert torch.allclose(found[0], moved(images[0], number), atol=1e-4), number
+
+
+def robustsuite_threat():
+    from fractions import Fraction
+
+    from robustsuite.records import ThreatModel
+
+    return ThreatModel("spatial", Fraction("0.1"))
+
+
+def test_places_of_a_patch_cover_the_image() -> None:
+    images = photos(1, 12, 20)
+    from fractions import Fraction
+
+    from robustsuite.records import ThreatModel
+
+    state = patch.start(images, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2), ThreatModel("l0", Fraction(16)), None, places=9)  # pyright: ignore
+    tops, lefts = patch._corners(state)
+    assert (tops.min(), tops.max(), lefts.min(), lefts.max()) == (0, 8, 0, 16)
+    assert len(set(zip(tops.tolist(), lefts.tolist(), strict=True))) == 9
