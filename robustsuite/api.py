@@ -259,7 +259,7 @@ def _radius(norm: Norm, epsilon: float | str | Fraction) -> Fraction:
 
 
 def _check_attackable(images: Images, labels: Labels) -> None:
-    if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
+    if images.ndim != 4 or images.shape[1] != 3:
         raise UsageError(f"expected RGB images [batch, 3, height, width], got a tensor {list(images.shape)}")
     outside = ~((images >= 0) & (images <= 1))  # NaN too
     if bool(outside.any()):

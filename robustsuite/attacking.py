@@ -230,7 +230,7 @@ def curve(
     search.rows = torch.arange(len(images), device=images.device)
     if clean is None:
         clean = torch.cat([search.classify(piece) for piece in images.split(width or len(images))])
-    if int(labels.max()) >= clean.shape[1]:
+    if len(labels) and int(labels.max()) >= clean.shape[1]:
         raise UsageError(f"expected labels below {clean.shape[1]}, the number of the model's logits, got {int(labels.max())}")
     search.look(images, clean)
     options = dict(radii[0].options)

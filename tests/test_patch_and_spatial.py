@@ -1,5 +1,8 @@
 """Attacks that are not bounded value by value: a patch, a plain square, rotations and shifts."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 import torch
 from scipy import ndimage
@@ -8,6 +11,10 @@ from torch import Tensor, nn
 
 import robustsuite
 from robustsuite.attacks import patch, spatial
+from robustsuite.numerics.random import KeyedNoise
+from robustsuite.records import ThreatModel
+
+NO_NOISE = KeyedNoise(torch.zeros(1, dtype=torch.int64))
 
 
 class Corner(nn.Module):
@@ -74,27 +81,17 @@ def moved(image: Tensor, number: int) -> Tensor:
 
 def test_turns_and_shifts_are_those_of_scipy() -> None:
     images = photos(1, 15, 15)
-    state = spatial.start(images, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2), robustsuite_threat(), None, 5, 3)  # pyright: ignore
+    state = spatial.start(
+        images, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2), ThreatModel("spatial", Fraction("0.1")), NO_NOISE, 5, 3
+    )
     for number in range(45):
-        found = spatial._moved(spatial.replace(state, taken=torch.tensor([number])))
+        found = spatial._moved(replace(state, taken=torch.tensor([number])))
         assert torch.allclose(found[0], moved(images[0], number), atol=1e-4), number
-
-
-def robustsuite_threat():
-    from fractions import Fraction
-
-    from robustsuite.records import ThreatModel
-
-    return ThreatModel("spatial", Fraction("0.1"))
 
 
 def test_places_of_a_patch_cover_the_image() -> None:
     images = photos(1, 12, 20)
-    from fractions import Fraction
-
-    from robustsuite.records import ThreatModel
-
-    state = patch.start(images, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2), ThreatModel("l0", Fraction(16)), None, places=9)  # pyright: ignore
+    state = patch.start(images, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2), ThreatModel("l0", Fraction(16)), NO_NOISE, places=9)
     tops, lefts = patch._corners(state)
     assert (tops.min(), tops.max(), lefts.min(), lefts.max()) == (0, 8, 0, 16)
     assert len(set(zip(tops.tolist(), lefts.tolist(), strict=True))) == 9

@@ -31,6 +31,8 @@ def onto_ball(changes: Images, radii: PerImage, norm: Norm) -> Images:
             ranks = changes.square().sum(dim=1).flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
             kept = ranks + 1 <= radii[:, None]
             return changes * kept.view(-1, 1, *changes.shape[2:])
+        case _:
+            raise NotImplementedError(f"no ball of the norm {norm}")
 
 
 def farthest(images: Images, norm: Norm) -> PerImage:
