@@ -23,7 +23,7 @@ from robustsuite.roles import Classifier, Images, Labels, Logits, Mask, PerImage
 
 LONGEST = 1_000_000  # queries of one image; no attack of the literature needs as many, and one that forgets to finish must not hang
 EVERYWHERE = Fraction(10**9)  # the radius of a minimal-norm attack: the box alone
-LATE, STEADY = 0.9, 0.25  # what a query is worth after each that follows; a margin that falls evenly for 40 queries has 0.25 of late
+LATE = 0.8  # what a fall of the margin is worth after each further query, when it is asked how fast it fell of late
 ROUNDING = 1e-6  # how far beyond the radius float32 may put a point that was projected onto it
 
 
@@ -44,8 +44,8 @@ class AttackResult:
             `backwards`: backward passes, likewise.
             `zero_gradients`: backward passes whose gradient was zero everywhere.
             `attacked`: images that were right before the attack.
-            `standing`: images that stood to the end, and `still_rising` of them those whose margin was still falling about as
-            fast as on average when the attack ended (of at least 10 queries): it stopped before it was done.
+            `standing`: images that stood to the end, and `still_rising` of them those whose margin was still falling more than
+            half as fast as on average when the attack ended (of at least 10 queries): it stopped before it was done.
             `taken_back`: images that had fallen during the attack and stood in the final check.
     """
 
@@ -276,13 +276,15 @@ def _judged(search: _Search, threat: ThreatModel | None, width: int, counted: bo
     before = search.forwards
     logits = torch.cat([search.classify(piece) for piece in adversarial.split(width)])
     robust = logits.argmax(dim=1) == search.labels
+    queries = search.queries.clamp(min=1)
+    if_even = search.fall * (1 - LATE**queries) / ((1 - LATE) * queries)  # what `late` would be, had the margin fallen evenly
     counts = {
         "forwards": search.forwards,
         "backwards": search.backwards,
         "zero_gradients": int(search.zero_gradients),
         "attacked": int((search.first_success != 0).sum()),
         "standing": int(robust.sum()),
-        "still_rising": int((robust & (search.queries >= 10) & (search.late > STEADY * search.fall)).sum()),
+        "still_rising": int((robust & (search.queries >= 10) & (search.late > if_even / 2)).sum()),
         "taken_back": int((search.fallen & ~beyond & robust).sum()),
     }
     if not counted:

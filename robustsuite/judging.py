@@ -28,7 +28,7 @@ from robustsuite.records import (
 Outcomes = Mapping[Condition, Outcome]
 """The outcomes of one model."""
 
-ZERO_GRADIENTS = STILL_RISING = 0.1
+ZERO_GRADIENTS, STILL_RISING = 0.1, 0.3
 TAKEN_BACK = 0.01
 BEATEN = 0.002  # of all images: AutoAttack's flag for Square
 """Shares above which an attack is doubted."""
