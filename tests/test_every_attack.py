@@ -59,7 +59,7 @@ RADIUS = {"linf": 0.05, "l2": 0.4, "l1": 0.2}
 NORMS = [(attack, norm) for attack in catalog.names("attacks") for norm in catalog.module("attacks", attack).NORMS]
 every_attack = pytest.mark.parametrize("attack", catalog.names("attacks"))
 every_norm = pytest.mark.parametrize(("attack", "norm"), NORMS)
-OPTIMAL = [pair for pair in NORMS if pair[1] in DUAL and pair[0] not in SEARCHES]
+OPTIMAL = [pair for pair in NORMS if pair[1] in DUAL and pair[0] not in SEARCHES | {"luma"}]  # luma moves along a third of the axes
 every_dual = pytest.mark.parametrize(("attack", "norm"), OPTIMAL)
 every_climb = pytest.mark.parametrize(("attack", "norm"), [pair for pair in OPTIMAL if pair[0] not in MINIMAL])
 
@@ -236,7 +236,7 @@ def test_an_image_falls_just_beyond_the_radius_at_which_it_can_and_not_before(at
         assert (before.first_success.item(), beyond.first_success.item() > 0) == (-1, True)
 
 
-@pytest.mark.parametrize(("attack", "norm"), [pair for pair in NORMS if pair[0] not in {"random_noise", "occlusion", "spatial"}])
+@pytest.mark.parametrize(("attack", "norm"), [pair for pair in NORMS if pair[0] not in {"random_noise", "occlusion", "spatial", "luma"}])
 @pytest.mark.parametrize("classes", [2, 3, 1000])
 def test_nothing_stands_when_everything_is_allowed(attack: str, norm: str, classes: int) -> None:
     model = Linear(classes)

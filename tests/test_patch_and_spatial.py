@@ -1,4 +1,4 @@
-"""Attacks that are not bounded value by value: a patch, a plain square, rotations and shifts."""
+"""Attacks that are not free value by value: a patch, a plain square, rotations and shifts, brightness alone."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -93,5 +93,34 @@ def test_places_of_a_patch_cover_the_image() -> None:
     images = photos(1, 12, 20)
     state = patch.start(images, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2), ThreatModel("l0", Fraction(16)), NO_NOISE, places=9)
     tops, lefts = patch._corners(state)
-    assert (tops.min(), tops.max(), lefts.min(), lefts.max()) == (0, 8, 0, 16)
-    assert len(set(zip(tops.tolist(), lefts.tolist(), strict=True))) == 9
+    assert sorted(set(tops.tolist())) == [0, 2, 4, 6, 8]
+    assert sorted(set(lefts.tolist())) == [0, 2, 4, 6, 8, 10, 12, 14, 16]
+    assert len(set(zip(tops.tolist(), lefts.tolist(), strict=True))) == len(tops) == 45
+
+
+def test_luma_moves_the_channels_of_a_pixel_together_and_no_colour() -> None:
+    model, images = Convolutional().eval(), photos(12)
+    images[0], images[1] = 0.0, 1.0
+    labels = model(images).argmax(dim=1)
+    alone, free = (robustsuite.attack(model, images, labels, attack, norm="linf", epsilon=0.1) for attack in ("luma", "pgd"))
+    change = alone.adversarial - images
+    assert torch.allclose(change, change[:, :1].expand(-1, 3, -1, -1), atol=1e-6)
+    assert 0.09 < float(change.abs().max()) <= 0.1 + 1e-6
+    assert free.robust.sum() <= alone.robust.sum() < 12  # what moves freely is stronger; this is not nothing
+    to_ycc = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+    assert float(torch.einsum("ij,bjhw->bihw", to_ycc, change)[:, 1:].abs().max()) < 1e-6
+
+
+class Bright(nn.Module):
+    """Class 1 where the image is bright: brightness is all that matters."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        value = 20 * (images.mean(dim=(1, 2, 3)) - 0.5)
+        return torch.stack([-value, value], dim=1)
+
+
+@pytest.mark.parametrize(("epsilon", "stands"), [(0.09, True), (0.11, False)])
+def test_luma_is_as_strong_as_anything_where_brightness_decides(epsilon: float, stands: bool) -> None:
+    images, labels = torch.full((4, 3, 8, 8), 0.6), torch.ones(4, dtype=torch.long)
+    result = robustsuite.attack(Bright(), images, labels, "luma", norm="linf", epsilon=epsilon)
+    assert result.robust.tolist() == [stands] * 4

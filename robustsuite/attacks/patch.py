@@ -4,7 +4,7 @@ The threat model is L0: `epsilon` is the number of pixels that may change, and t
 """
 
 from dataclasses import dataclass, replace
-from math import ceil, isqrt, sqrt
+from math import isqrt
 
 import torch
 from jaxtyping import Bool
@@ -51,7 +51,7 @@ def start(
         logits: not needed.
         threat: how many pixels may change.
         noise: not needed.
-        places: how many places to try, of a square grid over the image with at least as many.
+        places: how many places to try, of all that lie half a patch apart.
         steps: of the climb at each place.
         relative_step: a step is `relative_step / steps` long, on the [0, 1] scale.
     """
@@ -79,18 +79,21 @@ def step(state: State, query: Query) -> State:
 
 
 def _corners(state: State) -> tuple[Tensor, Tensor]:
-    """Top rows and left columns of the places, numbered along the rows."""
-    a_side = ceil(sqrt(state.order.shape[1]))
-    height, width = state.clean.shape[-2:]
-    tops, lefts = (torch.linspace(0, length - state.side, a_side).round().long() for length in (height, width))
-    return tops.repeat_interleave(a_side).to(state.points.device), lefts.repeat(a_side).to(state.points.device)
+    """Top rows and left columns of all places, numbered along the rows: half a patch apart, and up to the last row and column."""
+    apart = max(1, state.side // 2)
+    tops, lefts = (
+        torch.arange(0, length - state.side + apart, apart, device=state.points.device).clamp(max=length - state.side)
+        for length in state.clean.shape[-2:]
+    )
+    return tops.repeat_interleave(len(lefts)), lefts.repeat(len(tops))
 
 
 def _most_promising(state: State, gradient: Images) -> Tensor:
     """The places under which the gradient is largest in sum: what a first-order change of all pixels there would gain."""
     sums = F.avg_pool2d(gradient.abs().sum(dim=1, keepdim=True), state.side, stride=1)[:, 0]
     tops, lefts = _corners(state)
-    return sums[:, tops, lefts].sort(dim=1, descending=True, stable=True).indices[:, : state.order.shape[1]]
+    best = sums[:, tops, lefts].sort(dim=1, descending=True, stable=True).indices
+    return best.repeat(1, -(-state.order.shape[1] // best.shape[1]))[:, : state.order.shape[1]]  # again, where there are fewer places
 
 
 def _window(state: State, place: Tensor) -> Bool[Tensor, "batch height width"]:
