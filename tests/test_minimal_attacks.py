@@ -322,12 +322,15 @@ def test_l0_has_no_dual() -> None:
 
 
 def plane(seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Points of the box, some at its walls; normals with some entries exactly 0; gaps of either sign."""
+    """Points of the box, some at its walls; normals with some entries exactly 0; gaps of either sign that the box allows."""
     generator = torch.Generator().manual_seed(seed)
     points = (1.4 * torch.rand((4, *SHAPE), generator=generator) - 0.2).clamp(0, 1)
     normals = torch.randn((4, *SHAPE), generator=generator)
     normals[2, 1] = 0
-    return points, normals, 8 * torch.randn(4, generator=generator)
+    gaps = 8 * torch.randn(4, generator=generator)
+    ways = torch.where(normals * gaps.sign().view(-1, 1, 1, 1) > 0, 1 - points, points)
+    most = 0.95 * (ways * normals.abs()).flatten(1).sum(dim=1)
+    return points, normals, gaps.clamp(-most, most)
 
 
 @given(seeds, st.sampled_from(["linf", "l2", "l1"]))
