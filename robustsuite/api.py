@@ -258,9 +258,14 @@ def _radius(norm: Norm, epsilon: float | str | Fraction) -> Fraction:
     return radius
 
 
-def _check_attackable(images: Images, labels: Labels) -> None:
-    if images.ndim != 4 or images.shape[1] != 3:
+def _check_shape(images: Images | Levels, least: int) -> None:
+    """Raises `UsageError` for anything but at least so many RGB images of at least one pixel."""
+    if images.ndim != 4 or images.shape[1] != 3 or not images.shape[2] * images.shape[3] or len(images) < least:
         raise UsageError(f"expected RGB images [batch, 3, height, width], got a tensor {list(images.shape)}")
+
+
+def _check_attackable(images: Images, labels: Labels) -> None:
+    _check_shape(images, least=0)
     outside = ~((images >= 0) & (images <= 1))  # NaN too
     if bool(outside.any()):
         place = int(outside.flatten(1).any(dim=1).int().argmax())
@@ -274,8 +279,7 @@ def _check_attackable(images: Images, labels: Labels) -> None:
 
 def _levels(images: Images | Levels) -> Levels:
     """Images of either kind as levels. Raises `UsageError` for anything else."""
-    if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
-        raise UsageError(f"expected RGB images [batch, 3, height, width], got a tensor {list(images.shape)}")
+    _check_shape(images, least=1)
     if images.dtype == torch.uint8:
         return images
     if not images.is_floating_point():

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from robustsuite import judging, planning, store, suite_files
+from robustsuite.doubting import doubts
 from robustsuite.errors import UsageError
 from robustsuite.predictions import CalibrationLogits, Outcome
 from robustsuite.records import Decision, Example, Plan, Report, Suite, Verdict
@@ -57,7 +58,7 @@ def assemble(folder: Path) -> Report:
         calibrations=judging.calibrations(outcomes, logits),
         examples=tuple(examples),
         provenance=facts,
-        notes=tuple(dict.fromkeys([*judging.doubts(outcomes), *notes])),
+        notes=tuple(dict.fromkeys([*doubts(outcomes), *notes])),
         decision=suite.decision,
         description=suite.description,
         higher_is_better=judging.directions(),

@@ -97,6 +97,11 @@ def attack_norms(name: str) -> tuple[str, ...]:
     return module("attacks", name).NORMS if ":" in name else constant("attacks", name, "NORMS")
 
 
+def is_black_box(attack: str) -> bool:
+    """Whether the attack's file says `BLACK_BOX = True`: it takes no gradient. Of an adapter's attacks that is not known."""
+    return ":" not in attack and constant("attacks", attack, "BLACK_BOX", False)
+
+
 def required(room: str, name: str, function: str) -> set[str]:
     """The arguments of a function that have no default, read from the file without importing it."""
     node = _function(room, name, function)

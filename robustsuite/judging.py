@@ -11,7 +11,6 @@ from robustsuite.numerics.binning import equal_width, sums
 from robustsuite.numerics.intervals import bootstrap, clopper_pearson
 from robustsuite.predictions import CalibrationLogits, Outcome, Predictions
 from robustsuite.records import (
-    Attacked,
     Calibration,
     Check,
     Condition,
@@ -27,12 +26,6 @@ from robustsuite.records import (
 
 Outcomes = Mapping[Condition, Outcome]
 """The outcomes of one model."""
-
-ZERO_GRADIENTS, STILL_RISING = 0.1, 0.3
-TAKEN_BACK = 0.01
-BEATEN = 0.002  # of all images: AutoAttack's flag for Square
-"""Shares above which an attack is doubted."""
-BLACK_BOX = ("square", "random_noise", "occlusion")
 
 # -------------------------------------------------------------------------------------------------------- verdicts
 
@@ -217,43 +210,6 @@ def _result(outcome: Outcome) -> ConditionResult:
     if outcome.distance is not None:
         numbers |= {f"{name}_per_image": outcome.counts.get(name, 0) / len(outcome.rows) for name in ("forwards", "backwards")}
     return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), numbers)
-
-
-def doubts(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """Sentences about attacks that may not have worked: what they left standing is then no robustness.
-
-    The indicators of Pintor et al. 2022 (arXiv:2106.09947) that can be had from an attack's own passes, and black-box attacks
-    that fell more images than one by gradients.
-    """
-    found = []
-    attacked = [(outcome, outcome.condition.perturbation) for outcome in outcomes if isinstance(outcome.condition.perturbation, Attacked)]
-    for outcome, perturbation in attacked:
-        counts, who = outcome.counts, f"{perturbation} on {outcome.model}"
-        if (zero := counts.get("zero_gradients", 0)) > ZERO_GRADIENTS * counts.get("backwards", 0):
-            found.append(
-                f"{who}: {zero} of {counts['backwards']} gradients were zero, so the attack could not climb; the model hides its "
-                "gradients (or rounds its input), and what stood is no robustness: attack it with square"
-            )
-        if (rising := counts.get("still_rising", 0)) > STILL_RISING * counts.get("standing", 0):
-            found.append(
-                f"{who}: {rising} of the {counts['standing']} images that stood were still getting worse when the attack ended; "
-                "give it more steps"
-            )
-        if (back := counts.get("taken_back", 0)) > TAKEN_BACK * counts.get("attacked", 0):
-            found.append(
-                f"{who}: {back} of {counts['attacked']} images fell and stood when shown the same pixels again; the model answers at "
-                "random, and one answer says little"
-            )
-        for other, by_gradient in attacked:
-            weaker = (other.model, by_gradient.threat) == (outcome.model, perturbation.threat) and by_gradient.attack not in BLACK_BOX
-            if perturbation.attack in BLACK_BOX and weaker and outcome.predictions and other.predictions:
-                stood = other.predictions.correct & ~outcome.predictions.correct
-                if stood.mean() > BEATEN:
-                    found.append(
-                        f"{perturbation} felled {int(stood.sum())} images of {outcome.model} that stood against {by_gradient}, which "
-                        "sees the gradients: that attack has failed"
-                    )
-    return tuple(found)
 
 
 def calibrations(outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits], bins: int = 15) -> tuple[Calibration, ...]:

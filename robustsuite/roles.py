@@ -158,7 +158,8 @@ class Attack(Protocol):
     budget. In every step each image is queried at least once, or finished.
 
     The file also holds `NORMS`; and `MINIMAL = True` where it looks for the nearest adversarial point rather than for one within
-    a radius: then one run gives the result at every radius, and images go on after they have fallen.
+    a radius: then one run gives the result at every radius, and images go on after they have fallen. `BLACK_BOX = True` says that
+    it asks for no gradient.
 
     An ensemble has, instead of the two, `stages(threat, classes, **options)`: names and options of the attacks to be run in turn
     on the images that still stand.
@@ -218,7 +219,7 @@ class Metric(Protocol):
 class Summary(Protocol):
     """One number from several conditions.
 
-    The file may hold `METRIC`, the only metric that it makes sense of; `CORRUPTIONS`, the only corruptions; `NEEDS_CLEAN`, where
+    The file may hold `METRIC`, the only metric that it makes sense of; `BENCHMARK`, whose corruptions alone it knows; `NEEDS_CLEAN`, where
     it wants the clean condition among the others; and `HIGHER_IS_BETTER`, where its number has a unit of its own.
     """
 

@@ -200,7 +200,8 @@ def _summary_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[
     wanted = catalog.constant("summaries", summary, "METRIC", None)
     if wanted and (metric := check.get("metric", "accuracy")) != wanted:
         yield (*place, "summary"), f"expected metric {wanted!r} with summary {summary!r}, got {metric!r}"
-    if defined := catalog.constant("summaries", summary, "CORRUPTIONS", ()):
+    if benchmark := catalog.constant("summaries", summary, "BENCHMARK", None):
+        defined = catalog.benchmarks()[benchmark]
         named = check.get("corruptions")
         for name in [named] if isinstance(named, str) else named if isinstance(named, list) else [None]:
             if not (isinstance(name, str) and set(catalog.benchmarks().get(name, (name,))) <= set(defined)):

@@ -29,7 +29,7 @@ class Known:
     @property
     def names(self) -> list[str]:
         """The names, and those of groups of them."""
-        groups = [("all", *catalog.benchmarks(room)) for room in self.rooms if room in ("corruptions", "sequences")]
+        groups = [("all", *benchmarks) for room in self.rooms if (benchmarks := catalog.benchmarks(room))]
         return [name for names in (*(catalog.names(room) for room in self.rooms), *groups) for name in names]
 
     def check(self, name: str) -> str:

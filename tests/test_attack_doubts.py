@@ -108,3 +108,14 @@ def test_the_counts_of_an_attack_add_up() -> None:
     assert counts["attacked"] == 20
     assert 0 < counts["standing"] < 20
     assert counts["zero_gradients"] == counts["taken_back"] == 0
+
+
+def test_attacks_on_other_images_or_cut_short_are_not_compared(toy: Toy) -> None:
+    two = SUITE.replace('name = "black"\n', 'name = "black"\ndata = "more"\n').replace(
+        'name = "white"\n', 'name = "white"\ndata = "images"\n'
+    )
+    two = two.replace("[[check]]", '[data.more]\ndataset = "image_folder"\n[[check]]', 1)
+    more = Toy(toy.folder / "more", per_class=3)
+    path = str(toy.write_suite("doubts", two))
+    report = robustsuite.evaluate(path, {"m": Brittle()}, {"images": toy.images, "more": more.images}, device="cpu")
+    assert not [note for note in report.notes if "felled" in note]

@@ -29,7 +29,7 @@ THOROUGH = {
 }
 """Options with which an attack has converged on a linear model; its defaults where it has none here."""
 
-SEARCHES = {"random_noise", "square", "occlusion", "spatial"}
+SEARCHES = {attack for attack in catalog.names("attacks") if catalog.is_black_box(attack)}
 """Attacks by forward passes alone: they take no backward pass, and reach a known optimum late or never."""
 QUICK = {
     "square": {"queries": 60},

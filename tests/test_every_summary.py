@@ -125,6 +125,10 @@ def accuracies(errors: dict[str, float]) -> dict[Condition, float]:
     return {condition: 1 - errors[condition.perturbation.corruption] for condition in ALL if isinstance(condition.perturbation, Corrupted)}
 
 
+def test_alexnet_was_shown_the_corruptions_of_the_benchmark() -> None:
+    assert set(_alexnet.ERRORS) == set(catalog.benchmarks()["imagenet-c"])
+
+
 def test_alexnets_errors_average_to_the_published_ones() -> None:
     assert {name: np.mean(errors) for name, errors in _alexnet.ERRORS.items()} == pytest.approx(ALEXNET, abs=1e-6)
     assert np.mean(list(ALEXNET.values())) == pytest.approx(0.788993, abs=1e-6)

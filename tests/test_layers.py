@@ -20,7 +20,7 @@ FLOORS = (  # the lowest first; what stands in one line may not import each othe
     ("corrupting", "attacking", "decoding", "classifying", "loading"),
     ("suite_grammar",),
     ("suite_files",),
-    ("planning", "judging", "store", "evaluation", "reporting", "contact_sheet"),
+    ("planning", "judging", "doubting", "store", "evaluation", "reporting", "contact_sheet"),
     ("assembling", "writing"),
     ("running",),
     ("api",),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from robustsuite.numerics.balls import farthest
-from robustsuite.numerics.losses import margin
+from robustsuite.numerics.losses import log_odds, margin
 from robustsuite.numerics.norms import TINY, size, steepest
 from robustsuite.records import ThreatModel
 from robustsuite.roles import Images, Labels, Logits, Mask, Noise, PerImage, Query
@@ -70,12 +70,6 @@ def start(
         steps,
         gamma,
     )
-
-
-def log_odds(logits: Logits, labels: Labels) -> PerImage:
-    """`log((1 - p) / p)` of the true class: its gradient points where the cross-entropy's does, and never underflows to zero."""
-    true = logits.gather(1, labels[:, None])[:, 0]
-    return logits.scatter(1, labels[:, None], -torch.inf).logsumexp(dim=1) - true
 
 
 def step(state: State, query: Query) -> State:

@@ -13,6 +13,7 @@ from robustsuite.records import ThreatModel
 from robustsuite.roles import Images, Labels, Logits, Mask, Query
 
 NORMS = ("l0",)
+BLACK_BOX = True
 
 
 @dataclass(frozen=True)

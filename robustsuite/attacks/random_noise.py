@@ -14,6 +14,7 @@ from robustsuite.records import ThreatModel
 from robustsuite.roles import Images, Labels, Logits, Mask, Query
 
 NORMS = ("linf", "l2")
+BLACK_BOX = True
 
 
 @dataclass(frozen=True)

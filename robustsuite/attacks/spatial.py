@@ -13,6 +13,7 @@ from robustsuite.records import ThreatModel
 from robustsuite.roles import Images, Labels, Logits, Mask, Noise, Query
 
 NORMS = ("spatial",)
+BLACK_BOX = True
 DEGREES = 300  # per unit of epsilon
 
 

@@ -18,6 +18,7 @@ from robustsuite.records import ThreatModel
 from robustsuite.roles import Images, Labels, Logits, Mask, PerImage, Query
 
 NORMS = ("linf", "l2")
+BLACK_BOX = True
 
 HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Numbers of changes after which the share of the pixels to be changed is halved."""

@@ -10,23 +10,7 @@ from robustsuite.summaries._alexnet import errors
 
 METRIC = "accuracy"
 HIGHER_IS_BETTER = False
-CORRUPTIONS = (
-    "gaussian_noise",
-    "shot_noise",
-    "impulse_noise",
-    "defocus_blur",
-    "glass_blur",
-    "motion_blur",
-    "zoom_blur",
-    "snow",
-    "frost",
-    "fog",
-    "brightness",
-    "contrast",
-    "elastic_transform",
-    "pixelate",
-    "jpeg_compression",
-)
+BENCHMARK = "imagenet-c"
 
 
 def mean_corruption_error(values: Mapping[Condition, float], higher_is_better: bool) -> float:
