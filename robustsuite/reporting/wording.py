@@ -20,7 +20,7 @@ WORDS: dict[Standing, str] = {
     "passed": "passed",
     "measured": "measured",
 }
-NORMS: dict[Norm, str] = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0", "spatial": "moved by"}
+NORMS: dict[Norm, str] = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0", "spatial": "turns and shifts"}
 
 METRICS = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calibration_error")
 """The order in which metrics are listed; others follow by name."""
