@@ -12,6 +12,7 @@ from robustsuite.errors import UsageError
 from robustsuite.numerics.jpeg import round_trip
 from robustsuite.numerics.levels import to_levels
 from robustsuite.numerics.memory import keep_freed_memory
+from robustsuite.numerics.placement import on_host
 from robustsuite.numerics.random import KeyedNoise, keyed
 from robustsuite.records import Corrupted
 from robustsuite.roles import Levels
@@ -77,7 +78,7 @@ def frames(levels: Levels, sequence: str, keys: Tensor, seed: int, profile: str)
 
 def _pieces(levels: Levels) -> list[slice]:
     """A few images at a time, which stay in a processor's cache; a GPU takes the whole batch."""
-    few = max(1, IN_CACHE // prod(levels.shape[1:])) if levels.device.type == "cpu" else max(1, len(levels))
+    few = max(1, IN_CACHE // prod(levels.shape[1:])) if on_host(levels.device) else max(1, len(levels))
     return [slice(begin, begin + few) for begin in range(0, len(levels), few)]
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from robustsuite.numerics.filters import gaussian_blurred
+from robustsuite.numerics.placement import on_host
 from robustsuite.roles import Levels, Noise
 
 BENCHMARKS = ("imagenet-c",)
@@ -58,10 +59,10 @@ def _copied(offsets: Int64[Tensor, "batch rows columns 2"], height: int, width: 
     # A pixel of a higher number was visited before, and has the colour that it took over itself: such chains of higher and
     # higher numbers are followed to their ends, twice as far in every round. Any other still has the colour it had.
     last = torch.maximum(read, own)
-    on_cpu = last.device.type == "cpu"
-    for _ in range(len(own).bit_length() if on_cpu else GPU_ROUNDS):
+    at_hand = on_host(last.device)
+    for _ in range(len(own).bit_length() if at_hand else GPU_ROUNDS):
         further = last.gather(1, last)
-        if on_cpu and torch.equal(further, last):
+        if at_hand and torch.equal(further, last):
             break
         last = further
     return read.gather(1, last)

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from robustsuite.numerics.placement import on_host
 from robustsuite.roles import Levels, Noise
 
 BENCHMARKS = ("imagenet-c",)
@@ -34,7 +35,7 @@ def pixelate(levels: Levels, severity: int, noise: Noise, profile: str) -> Level
     height, width = levels.shape[-2:]
     low, narrow = (max(int(side * KEPT[profile][severity - 1]), 1) for side in (height, width))
     rows, columns = _nearest(low, height, levels.device), _nearest(narrow, width, levels.device)
-    if levels.device.type == "cpu":
+    if on_host(levels.device):
         return torch.from_numpy(_by_pillow(levels, low, narrow).numpy().take(rows, axis=2).take(columns, axis=3))
     return _in_tensors(levels, low, narrow).index_select(2, rows).index_select(3, columns)
 

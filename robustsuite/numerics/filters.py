@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from robustsuite.errors import EvaluationError
 from robustsuite.numerics.opencv import opencv
+from robustsuite.numerics.placement import on_host
 from robustsuite.roles import Images, Levels
 
 
@@ -30,7 +31,7 @@ def correlate(images: Images, kernel: Float[Tensor, "rows columns"]) -> Images:
         raise EvaluationError(
             f"expected images of at least {least}x{least} pixels for so wide a blur, got {images.shape[-1]}x{images.shape[-2]}"
         )
-    if images.device.type == "cpu" and (cv2 := opencv()):
+    if on_host(images.device) and (cv2 := opencv()):
         planes, weights = images.flatten(0, 1).numpy(), kernel.numpy()
         filtered = [cv2.filter2D(plane, -1, weights, borderType=cv2.BORDER_REFLECT_101) for plane in planes]
         return torch.from_numpy(np.stack(filtered)).view(images.shape)
@@ -95,7 +96,7 @@ def _gaussian_bands(size: int, sigma: float, device: torch.device) -> tuple[Band
     window = gaussian_window(2 * radius + 1, sigma)
     reached = (torch.arange(size)[:, None] + torch.arange(-radius, radius + 1)).clamp(0, size - 1)
     bands = []
-    for inputs in reached.split(32 if device.type == "cpu" else 512):
+    for inputs in reached.split(32 if on_host(device) else 512):
         low, high = int(inputs.min()), int(inputs.max()) + 1
         weights = torch.zeros(len(inputs), high - low, dtype=torch.float64)
         weights.scatter_add_(1, inputs - low, window.expand(len(inputs), -1))
@@ -166,7 +167,7 @@ def sum_of_shifts(
     weights: Float[Tensor, "batch taps"],
 ) -> Float[Tensor, "batch channels height width"]:
     """`sum over i of weights[i] * images[y + rows[i], x + columns[i]]`; beyond the edge, the edge's pixel is repeated."""
-    return (_sum_of_slices if images.device.type == "cpu" else _sum_of_look_ups)(images, rows, columns, weights)
+    return (_sum_of_slices if on_host(images.device) else _sum_of_look_ups)(images, rows, columns, weights)
 
 
 def _sum_of_slices(images: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:

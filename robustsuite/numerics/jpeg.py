@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from robustsuite.numerics.placement import on_host
 from robustsuite.roles import Levels
 
 Planes = Float[Tensor, "batch planes _ _"]
@@ -66,7 +67,7 @@ def round_trip(levels: Levels, quality: int) -> Levels:
         levels: uint8 RGB of any size; not changed.
         quality: 1 to 100, as in Pillow's `save(quality=...)`.
     """
-    if levels.device.type != "cpu":
+    if not on_host(levels.device):
         return _in_tensors(levels, quality)
     found = torch.empty_like(levels)
     for planes, answer in zip(levels.numpy(), found.permute(0, 2, 3, 1).numpy(), strict=True):

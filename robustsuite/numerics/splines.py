@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from robustsuite.numerics.placement import on_host
+
 
 def cubic_taps(places: Float64[np.ndarray, " places"], size: int) -> tuple[Int64[np.ndarray, "places 4"], Float64[np.ndarray, "places 4"]]:
     """Which four of `size` coefficients a spline at these places is a sum of, and their weights, which sum to 1."""
@@ -49,7 +51,7 @@ class Banded:
     @classmethod
     def of(cls, matrix: Float64[np.ndarray, "outputs inputs"], device: torch.device) -> "Banded":
         """Entries below 1e-12 count as zero."""
-        rows = 32 if device.type == "cpu" else 512
+        rows = 32 if on_host(device) else 512
         parts = []
         for few in np.split(matrix, range(rows, len(matrix), rows)):
             reached = np.flatnonzero((np.abs(few) > 1e-12).any(axis=0))
