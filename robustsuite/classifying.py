@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from robustsuite.errors import EvaluationError, UsageError
@@ -15,6 +16,7 @@ from robustsuite.roles import Images, Logits
 Result = TypeVar("Result")
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+ROWS = 4  # a model is shown a multiple of these: for fewer rows, and for those beyond a multiple, kernels sum in another order
 
 
 def device_named(name: str) -> torch.device:
@@ -55,18 +57,19 @@ class Subject:
         Raises `EvaluationError` where the model raises, or returns anything but finite logits, one for each class.
         """
         mixed = torch.autocast(self.device.type, PRECISIONS[self.amp]) if self.amp != "off" else nullcontext()
+        shown = _filled_up(images)
         try:
             with mixed:
-                logits = self.model.classifier(images)
+                logits = self.model.classifier(shown)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             lines = str(error).strip().splitlines()
             raise EvaluationError(
-                f"model {self.model.alias!r} raised {type(error).__name__} on images {_shape(images)}: {lines[0] if lines else ''}"
+                f"model {self.model.alias!r} raised {type(error).__name__} on images {_shape(shown)}: {lines[0] if lines else ''}"
             ) from error
-        self._check(logits, len(images))
-        return logits.float()
+        self._check(logits, len(shown))
+        return logits[: len(images)].float()
 
     def _check(self, logits: Any, images: int) -> None:
         name, classes = f"model {self.model.alias!r}", "classes" if self.classes is None else len(self.classes)
@@ -130,6 +133,12 @@ class Subject:
                 self.width = (self.width + 1) // 2
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
+
+
+def _filled_up(images: Images) -> Float[torch.Tensor, "shown 3 height width"]:
+    """The images, the last of them repeated up to a multiple of `ROWS`: what an image gets must not depend on how many there are."""
+    lacking = -len(images) % ROWS if len(images) else 0
+    return torch.cat([images, images[-1:].expand(lacking, -1, -1, -1)]) if lacking else images
 
 
 def is_out_of_memory(error: BaseException) -> bool:

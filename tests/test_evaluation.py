@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from robustsuite import planning, suite_files
-from robustsuite.classifying import is_out_of_memory
+from robustsuite.classifying import Subject, is_out_of_memory
 from robustsuite.evaluation import evaluate, splits
 from robustsuite.predictions import Block
 from robustsuite.records import Condition, Dataset, Model, Plan, Preprocessing, Settings
@@ -332,3 +332,21 @@ def test_cpu_and_gpu_agree() -> None:
         assert ours is not None
         assert theirs is not None
         np.testing.assert_allclose(ours.confidence, theirs.confidence, atol=2e-2)
+
+
+def test_a_model_is_always_shown_a_multiple_of_four_images() -> None:
+    # With one row, or with those beyond a multiple, a processor's kernels sum in another order, and attacks go another way.
+    shown: list[int] = []
+
+    def classifier(images: torch.Tensor) -> torch.Tensor:
+        shown.append(len(images))
+        return images.mean(dim=(2, 3))
+
+    subject = Subject(Model("m", "m", classifier), None, torch.device("cpu"))
+    for count in (1, 2, 5, 8):
+        images = torch.rand(count, 3, 8, 8, requires_grad=True)
+        logits = subject(images)
+        assert torch.equal(logits, images.mean(dim=(2, 3)))
+        (gradient,) = torch.autograd.grad(logits.sum(), images)
+        assert torch.allclose(gradient, torch.full_like(gradient, 1 / 64))
+    assert shown == [4, 4, 8, 8]
