@@ -1,7 +1,7 @@
 """What is kept of every image a model was shown: enough for every metric, a few dozen bytes, no logits. No torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Predictions:
         label_rank: int16 or int32 `[images]`, 0 where the true class is the prediction.
         log_sum_exp: float32 `[images]`, of the logits as the model gave them (adding it to a log-probability gives the logit).
         sum_of_squares: float32 `[images]`, of all probabilities (what the Brier score needs of the classes not kept).
+        logits: float32 `[images, classes]`, kept only where a metric asks for every class (`NEEDS_LOGITS`).
     """
 
     labels: np.ndarray
@@ -29,6 +30,7 @@ class Predictions:
     label_rank: np.ndarray
     log_sum_exp: np.ndarray
     sum_of_squares: np.ndarray
+    logits: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,9 +50,60 @@ class Predictions:
         """The probability of the prediction, float64 `[images]` in (0, 1]."""
         return np.exp(self.top_log_probabilities[:, 0].astype(np.float64))
 
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """What was kept, by name; one row for each image."""
+        return {name: column for name, column in vars(self).items() if column is not None}
+
     def take(self, rows: np.ndarray) -> "Predictions":
         """The chosen rows (numbers, possibly repeated, or a mask), as for a bootstrap or a subgroup."""
-        return Predictions(*(getattr(self, column.name)[rows] for column in fields(self)))
+        return Predictions(**{name: column[rows] for name, column in self.columns.items()})
+
+
+@dataclass(frozen=True)
+class PredictionSets:
+    """Sets of classes that a conformal predictor gave for `images` images, and what it was made from.
+
+    Attributes:
+        labels: int `[images]`, the true classes.
+        covered: bool `[images]`, whether the set holds the label.
+        sizes: int `[images]`, the number of classes in the set.
+        calibrated_on: the number of images that the predictor was fitted on.
+        alpha: the error rate that it promises: a new image's label is missing with at most this probability.
+    """
+
+    labels: np.ndarray
+    covered: np.ndarray
+    sizes: np.ndarray
+    calibrated_on: int
+    alpha: float
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a detector of unfamiliar images sees of `images` images.
+
+    Attributes:
+        logits: float32 `[images, classes]`.
+        features: float32 `[images, width]`, the input of the model's last linear layer; `None` where no detector asks for them.
+    """
+
+    logits: np.ndarray
+    features: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A model's last linear layer: `logits = features @ weight.T + bias`. float32 `[classes, width]` and `[classes]`."""
+
+    weight: np.ndarray
+    bias: np.ndarray
 
 
 @dataclass(frozen=True)

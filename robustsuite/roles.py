@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from robustsuite.predictions import Predictions
+from robustsuite.predictions import Evidence, Head, Predictions, PredictionSets
 from robustsuite.records import Condition, Dataset, Preprocessing, ThreatModel
 
 Images = Float[Tensor, "batch 3 height width"]
@@ -208,6 +208,10 @@ class Metric(Protocol):
 
     `per_image(predictions) -> float64 [images]` where the metric is a mean over images; otherwise
     `interval(predictions, alpha) -> (low, high)` for the population, wrong on each side with probability at most `alpha`.
+
+    `NEEDS_LOGITS = True` says that it reads `predictions.logits`. A metric that is a function of sums over images holds also
+    `sums(predictions) -> float64 array`, additive over images, and `of_sums(sums) -> float`: then it can be taken of a stream
+    (`Stream`), in memory that does not grow with the images.
     """
 
     def __call__(self, predictions: Predictions) -> float:
@@ -237,4 +241,82 @@ class Recalibration(Protocol):
 
     def __call__(self, logits: np.ndarray, /) -> np.ndarray:
         """Recalibrated logits `[images, classes]`."""
+        ...
+
+
+@runtime_checkable
+class Conformal(Protocol):
+    """A conformal predictor. The function named after the file fits it; `fitted(logits, draws)` gives sets of classes."""
+
+    def __call__(
+        self, logits: np.ndarray, labels: np.ndarray, alpha: float, draws: np.ndarray
+    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Fit on calibration images.
+
+        Args:
+            logits: `[images, classes]`.
+            labels: int `[images]`.
+            alpha: a new image's label may be missing with at most this probability.
+            draws: float64 `[images]` in (0, 1), one number of each image's own: the only source of randomness.
+
+        Returns:
+            From logits `[others, classes]` and their draws `[others]` to sets, bool `[others, classes]`.
+        """
+        ...
+
+
+@runtime_checkable
+class SetMetric(Protocol):
+    """A number for prediction sets. The module also holds `HIGHER_IS_BETTER`, `RANGE`, and `per_image` or `interval` as a metric's does."""
+
+    def __call__(self, sets: PredictionSets) -> float:
+        """The metric on exactly these images."""
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A score that tells familiar images from others. The function named after the file fits it on the calibration images.
+
+    `NEEDS_FEATURES = True` says that it reads features or the head. The file may hold `shown(classifier, images, **options) -> images`,
+    what the model is to be shown in place of the images themselves.
+    """
+
+    def __call__(self, familiar: Evidence, labels: np.ndarray, head: Head | None, **options: float) -> Callable[[Evidence], np.ndarray]:
+        """Fit on familiar images with their labels; returns scores, float64 `[images]`, the **higher** the more familiar."""
+        ...
+
+
+@runtime_checkable
+class DetectionMetric(Protocol):
+    """How well scores separate two sets of images.
+
+    The module also holds `HIGHER_IS_BETTER`, `RANGE` and `interval(inside, outside, alpha) -> (low, high)`.
+    """
+
+    def __call__(self, inside: np.ndarray, outside: np.ndarray) -> float:
+        """From the scores of familiar and of other images, the higher the more familiar."""
+        ...
+
+
+@runtime_checkable
+class Diagnostic(Protocol):
+    """A measurement of a model that is neither a perturbation with a right answer nor an attack on accuracy.
+
+    The file also holds `COLUMNS`, a literal: from each name of a number to whether higher is better (`True`, `False`) or neither (`None`).
+    """
+
+    def __call__(
+        self, model: Classifier, images: Images, labels: Labels, logits: Logits, noise: Noise, **options: object
+    ) -> Mapping[str, PerImage]:
+        """Numbers of every image, named as in `COLUMNS`, finite.
+
+        Args:
+            model: in eval mode, without parameter gradients; images in [0, 1] to logits. May be called with any number of images.
+            images: float32.
+            labels: the true classes.
+            logits: the model's answers to the images.
+            noise: the only source of randomness allowed.
+            options: the diagnostic's own.
+        """
         ...

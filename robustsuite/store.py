@@ -202,7 +202,7 @@ def _columns(outcome: Outcome) -> dict[str, np.ndarray]:
     columns = {"rows": outcome.rows}
     for prefix, predictions in (("", outcome.predictions), *((f"{name}:", found) for name, found in outcome.recalibrated.items())):
         if predictions is not None:
-            columns |= {prefix + name: column for name, column in vars(predictions).items()}
+            columns |= {prefix + name: column for name, column in predictions.columns.items()}
     return columns if outcome.distance is None else columns | {"distance": outcome.distance}
 
 
@@ -210,7 +210,7 @@ def _outcome(model: str, condition: Condition, expected: int, counts: Mapping[st
     """The outcome whose `_columns` these are."""
     names = Predictions.__dataclass_fields__
     prefixes = [name.removesuffix("labels") for name in columns if name.endswith("labels")]
-    found = {prefix: Predictions(**{name: columns[prefix + name] for name in names}) for prefix in prefixes}
+    found = {prefix: Predictions(**{name: columns[prefix + name] for name in names if prefix + name in columns}) for prefix in prefixes}
     return Outcome(
         model,
         condition,

@@ -36,10 +36,10 @@ def outcome(rows: np.ndarray, condition: Condition, expected: int, seed: int = 0
 
 def assert_equal(one: Outcome, other: Outcome) -> None:
     np.testing.assert_array_equal(one.rows, other.rows)
-    for name, column in vars(one.predictions).items():
+    for name, column in one.predictions.columns.items():
         np.testing.assert_array_equal(column, getattr(other.predictions, name))
         assert column.dtype == getattr(other.predictions, name).dtype
-    for name, column in vars(one.recalibrated["temperature"]).items():
+    for name, column in one.recalibrated["temperature"].columns.items():
         np.testing.assert_array_equal(column, getattr(other.recalibrated["temperature"], name))
     assert one.counts == other.counts
 
@@ -105,7 +105,7 @@ def test_a_record_takes_less_than_100_bytes_for_an_image_and_condition() -> None
     logits, labels = torch.randn(1000, 1000, generator=torch.Generator().manual_seed(0)), torch.zeros(1000, dtype=torch.long)
     plain, after = condense(logits, labels), condense(logits, labels, kept=1)
     labels_bytes = plain.labels.nbytes + after.labels.nbytes
-    size = sum(column.nbytes for predictions in (plain, after) for column in vars(predictions).values()) + 8  # and the row number
+    size = sum(column.nbytes for predictions in (plain, after) for column in predictions.columns.values()) + 8  # and the row number
     assert (size - labels_bytes) / 1000 < 80
     assert size / 1000 < 100
 
