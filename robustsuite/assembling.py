@@ -49,13 +49,14 @@ def assemble(folder: Path) -> Report:
         notes += description["notes"]
         facts = facts | description["provenance"]
     assert suite is not None
+    metrics = judging.reported(suite.checks)
     return Report(
         suite=suite.name,
         title=suite.title,
         models=tuple(dict.fromkeys(verdict.model for verdict in verdicts)),
         verdicts=tuple(verdicts),
-        results=judging.results(outcomes),
-        calibrations=judging.calibrations(outcomes, logits),
+        results=judging.results(outcomes, metrics),
+        calibrations=judging.calibrations(outcomes, logits, metrics),
         examples=tuple(examples),
         provenance=facts,
         notes=tuple(dict.fromkeys([*doubts(outcomes), *notes])),

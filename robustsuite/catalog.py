@@ -16,7 +16,22 @@ ADAPTERS = {"corruptions": ("imagecorruptions",), "attacks": ("torchattacks",)}
 GROUPS = ("noise", "blur", "weather", "digital")
 """The groups of corruptions, in the order of Hendrycks & Dietterich 2019, figure 1."""
 
-ROOMS = ("corruptions", "sequences", "attacks", "datasets", "models", "metrics", "sequence_metrics", "summaries", "recalibration")
+ROOMS = (
+    "corruptions",
+    "sequences",
+    "attacks",
+    "diagnostics",
+    "datasets",
+    "models",
+    "metrics",
+    "sequence_metrics",
+    "set_metrics",
+    "detection_metrics",
+    "summaries",
+    "recalibration",
+    "conformal",
+    "detectors",
+)
 
 
 @cache
@@ -92,6 +107,12 @@ def attack_options(name: str) -> dict[str, Any]:
     return signature("attacks", name, "stages", 2) if ensemble else signature("attacks", name, "start", 5)
 
 
+def options(room: str, name: str) -> dict[str, Any]:
+    """The options of what a room holds and their default values: the arguments beyond those that the role prescribes."""
+    prescribed = {"metrics": 1, "sequence_metrics": 2, "set_metrics": 1, "detection_metrics": 2, "detectors": 3, "conformal": 4}
+    return attack_options(name) if room == "attacks" else signature(room, name, name, prescribed.get(room, 5))
+
+
 def attack_norms(name: str) -> tuple[str, ...]:
     """The norms that an attack knows."""
     return module("attacks", name).NORMS if ":" in name else constant("attacks", name, "NORMS")
@@ -138,5 +159,5 @@ def describe(room: str, name: str) -> str:
 
 def singular(room: str) -> str:
     """What one thing of the room is called."""
-    irregular = {"summaries": "summary", "recalibration": "recalibration", "sequence_metrics": "sequence metric"}
-    return irregular.get(room, room.removesuffix("s"))
+    irregular = {"summaries": "summary", "conformal": "conformal predictor"}
+    return irregular.get(room, room.removesuffix("s").replace("_", " "))

@@ -5,7 +5,8 @@ What comes out are small blocks of per-image records, to be written as they come
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,15 +19,29 @@ from robustsuite.errors import EvaluationError
 from robustsuite.numerics.condense import condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.memory import keep_freed_memory
-from robustsuite.numerics.random import image_keys, key_of
+from robustsuite.numerics.random import KeyedNoise, image_keys, key_of, keyed
 from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, Predictions
-from robustsuite.records import Attacked, Condition, Corrupted, Dataset, Frame, Model, Plan, Preprocessing, Settings, Split
+from robustsuite.records import (
+    Attacked,
+    Condition,
+    Conformed,
+    Corrupted,
+    Dataset,
+    Diagnosed,
+    Frame,
+    Model,
+    Plan,
+    Preprocessing,
+    Settings,
+    Split,
+)
 from robustsuite.roles import Labels, Levels, Logits
 
 AUTO_BATCH = {"cpu": 64, "cuda": 256}
 KEPT_PIXELS = 8 * 224 * 224  # shown at a time on a CPU: a larger batch's activations are returned to the system and faulted back in
 POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
 Recalibrate = Callable[[np.ndarray], np.ndarray]
+Conform = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Playing = dict[object, Iterator[tuple[int, Levels]]]
 """The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
 Curves = dict[tuple[str, Condition], attacking.AttackResult]
@@ -56,6 +71,7 @@ def evaluate(
     settings: Settings,
     preprocessing: Preprocessing | None,
     pictured: Mapping[str, Sequence[int]] | None = None,
+    dropped: AbstractSet[tuple[str, Condition]] = frozenset(),
 ) -> Generator[Block, None, None]:
     """Show every image of the plan to every model, and yield what was found out, a few images at a time.
 
@@ -70,16 +86,26 @@ def evaluate(
         settings: device, batch size, workers, precision, seed, order.
         preprocessing: of every image, or `None` for each model's own.
         pictured: rows of which the pixels are wanted, by data set.
+        dropped: models and conditions that need no further image; may grow while the images go by.
     """
     device = device_named(settings.device)
     keep_freed_memory()
     with evaluation_mode(models, device) as notes:
         yield Block("", 0, notes=tuple(notes))
-        run = _Run(plan, models, datasets, shares, settings, preprocessing, pictured or {}, device)
+        run = _Run(plan, models, datasets, shares, settings, preprocessing, pictured or {}, dropped, device)
         for name in plan.calibrated:
             yield from run.calibrate(name)
         for name in dict.fromkeys(condition.dataset for condition in plan.conditions):
             yield from run.judge(name)
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """What was fitted on the calibration images of one data set for one model, and on how many of them."""
+
+    recalibrations: Mapping[str, Recalibrate] = field(default_factory=dict)
+    conformed: Mapping[Conformed, Conform] = field(default_factory=dict)
+    images: int = 0
 
 
 @dataclass
@@ -102,19 +128,21 @@ class _Run:
         settings: Settings,
         preprocessing: Preprocessing | None,
         pictured: Mapping[str, Sequence[int]],
+        dropped: AbstractSet[tuple[str, Condition]],
         device: torch.device,
     ):
         self.plan, self.models, self.datasets = plan, models, datasets
-        self.settings, self.device, self.pictured = settings, device, pictured
+        self.settings, self.device, self.pictured, self.dropped = settings, device, pictured, dropped
         self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
         self.prepared = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
         self.size = settings.batch_size or AUTO_BATCH[device.type]
         self.failed: dict[tuple[str, str], str] = {}  # (model, condition) -> why
-        self.fits: dict[tuple[str, str], dict[str, Recalibrate]] = {}  # (model, data set) -> recalibrations by name
+        self.fits: dict[tuple[str, str], _Fits] = {}  # (model, data set) -> what was fitted on its calibration images
 
     def subjects(self, dataset: Dataset) -> dict[str, Subject]:
-        """A fresh wrapper of every model for this data set's classes."""
-        return {model.alias: Subject(model, dataset.classes, self.device, self.settings.amp, self.size) for model in self.models}
+        """A fresh wrapper of every model for the classes of this data set, where the model knows them."""
+        classes = None if any(self.datasets[name] is dataset for name in self.plan.unfamiliar) else dataset.classes
+        return {model.alias: Subject(model, classes, self.device, self.settings.amp, self.size) for model in self.models}
 
     def batches(self, name: str, split: Split) -> Iterator[dict[Preprocessing, _Shown]]:
         """The images of one split on the device, in each preparation that some model needs."""
@@ -153,19 +181,34 @@ class _Run:
             if sum(len(part.rows) for part in parts) == whole > 0:
                 joined = CalibrationLogits.join(parts)
                 fitted = {method: find("recalibration", method)(joined.logits, joined.labels) for method in self.plan.recalibrations}
-                self.fits[alias, name] = fitted
+                self.fits[alias, name] = _Fits(fitted, self.conformed(name, joined), whole)
+
+    def conformed(self, name: str, calibration: CalibrationLogits) -> dict[Conformed, Conform]:
+        """The plan's conformal predictors, fitted."""
+        draws = self.draws(image_keys(self.datasets[name].ids)[calibration.rows])
+        return {
+            one: find("conformal", one.conformal)(calibration.logits, calibration.labels, one.error, draws, **dict(one.options))
+            for one in self.plan.via
+            if isinstance(one, Conformed)
+        }
+
+    def draws(self, keys: Tensor) -> np.ndarray:
+        """A number in (0, 1) of each image's own, for conformal predictors that draw."""
+        return keyed(keys.cpu(), self.settings.seed, "conformal").uniform(1)[:, 0].double().numpy()
 
     def judge(self, name: str) -> Iterator[Block]:
         """Show the judged images under every condition of the plan."""
         conditions = [condition for condition in self.plan.conditions if condition.dataset == name]
         subjects = self.subjects(self.datasets[name])
         source = name if name in self.plan.calibrated else next(iter(self.plan.calibrated), "")
-        fits = {model.alias: self.fits.get((model.alias, source), {}) for model in self.models}
+        fits = {model.alias: self.fits.get((model.alias, source), _Fits()) for model in self.models}
         if not any(self.wants(model.alias, condition) for model in self.models for condition in conditions):
             return
         try:
             for prepared in self.batches(name, "judged"):
                 yield self.block(name, conditions, prepared, subjects, fits)
+                if not any(self.wants(model.alias, condition) for model in self.models for condition in conditions):
+                    return
         except EvaluationError as error:
             yield self.fail_all(name, str(error))
 
@@ -175,7 +218,7 @@ class _Run:
         conditions: Sequence[Condition],
         prepared: Mapping[Preprocessing, _Shown],
         subjects: Mapping[str, Subject],
-        fits: Mapping[str, Mapping[str, Recalibrate]],
+        fits: Mapping[str, "_Fits"],
     ) -> Block:
         """One batch under every condition, for every model."""
         outcomes: list[Outcome] = []
@@ -203,6 +246,8 @@ class _Run:
                         if isinstance(condition.perturbation, Attacked):
                             outcome, found = self.attack(subject, shown, condition, conditions, clean.get(model.alias), curves)
                             pictures += _pictures(shown.rows, wanted, condition, found, model.alias)
+                        elif isinstance(condition.perturbation, Diagnosed):
+                            outcome = self.diagnose(subject, shown, condition, clean.get(model.alias))
                         else:
                             logits = self.classify(subject, levels)
                             if condition.perturbation is None:
@@ -255,7 +300,7 @@ class _Run:
             found = subject.whole(lambda width: attacking.curve(subject, images, shown.labels, attacked, shown.keys, seed, clean, width))
             curves.update({(alias, one): result for one, result in zip(radii, found, strict=True)})
         result = curves.pop((alias, condition))
-        outcome = self.outcome(alias, shown, condition, result.logits, {}, result.distance)
+        outcome = self.outcome(alias, shown, condition, result.logits, _Fits(), result.distance)
         return Outcome(**{**vars(outcome), "counts": dict(result.counts)}), result.adversarial
 
     def outcome(
@@ -264,28 +309,60 @@ class _Run:
         shown: _Shown,
         condition: Condition,
         logits: Logits,
-        fits: Mapping[str, Recalibrate],
+        fits: "_Fits",
         distance: Tensor | None = None,
     ) -> Outcome:
         """The part of an outcome that one batch contributes."""
-        labels = shown.labels
+        labels, whole = shown.labels, condition in self.plan.logits
+        if condition.dataset in self.plan.unfamiliar:
+            return Outcome(alias, condition, shown.rows, None, self.expected(condition))
+        predictions = condense(logits, labels)
         recalibrated: dict[str, Predictions] = {}
-        for method, fit in fits.items():
+        for method, fit in fits.recalibrations.items():
             mapped = torch.from_numpy(np.asarray(fit(logits.cpu().numpy()), dtype=np.float64))
-            recalibrated[method] = condense(mapped, labels.cpu(), kept=1)
+            after = condense(mapped, labels.cpu(), kept=1)
+            recalibrated[method] = replace(after, logits=mapped.float().numpy()) if whole else after
         return Outcome(
             alias,
             condition,
             shown.rows,
-            condense(logits, labels),
+            replace(predictions, logits=logits.float().cpu().numpy()) if whole else predictions,
             self.expected(condition),
             recalibrated,
             None if distance is None else distance.float().cpu().numpy(),
+            measured=self.sets(shown, condition, logits, fits),
         )
 
+    def sets(self, shown: _Shown, condition: Condition, logits: Logits, fits: "_Fits") -> dict[str, np.ndarray]:
+        """What the prediction sets of the plan's conformal predictors hold; see `Outcome.measured`."""
+        found: dict[str, np.ndarray] = {}
+        labels = shown.labels.cpu().numpy()
+        for one, conform in fits.conformed.items():
+            if condition in self.plan.via[one]:
+                held = conform(logits.cpu().numpy(), self.draws(shown.keys))
+                found |= {f"covered {one}": held[np.arange(len(labels)), labels], f"size {one}": held.sum(axis=1).astype(np.int32)}
+                found[f"fitted_on {one}"] = np.full(len(labels), fits.images, dtype=np.int32)
+        return found
+
+    def diagnose(self, subject: Subject, shown: _Shown, condition: Condition, clean: Logits | None) -> Outcome:
+        """The outcome of a diagnostic: its numbers of every image."""
+        assert isinstance(condition.perturbation, Diagnosed)
+        diagnostic, options = condition.perturbation.diagnostic, dict(condition.perturbation.options)
+        noise = keyed(shown.keys, self.settings.seed, str(condition.perturbation))
+        logits = self.classify(subject, shown.levels) if clean is None else clean
+
+        def piece(rows: slice) -> Mapping[str, Tensor]:
+            images, noises = to_unit(shown.levels[rows]), KeyedNoise(noise.keys[rows])
+            return find("diagnostics", diagnostic)(subject, images, shown.labels[rows], logits[rows], noises, **options)
+
+        parts = subject.in_pieces(len(shown.rows), piece)
+        numbers = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
+        return Outcome(subject.model.alias, condition, shown.rows, None, self.expected(condition), measured=numbers)
+
     def wants(self, alias: str, condition: Condition) -> bool:
-        """Whether the model is to be shown the condition, and has not failed under it."""
-        return alias in self.plan.shown[condition] and (alias, str(condition)) not in self.failed
+        """Whether the model is to be shown the condition, has not failed under it, and is still to be judged by it."""
+        shown = alias in self.plan.shown[condition] and (alias, str(condition)) not in self.failed
+        return shown and (alias, condition) not in self.dropped
 
     def expected(self, condition: Condition) -> int:
         """How many judged images the condition will be shown on."""

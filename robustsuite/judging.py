@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,17 @@ import numpy as np
 from robustsuite.catalog import constant, find, module, names
 from robustsuite.numerics.binning import equal_width, sums
 from robustsuite.numerics.intervals import bootstrap, clopper_pearson
-from robustsuite.predictions import CalibrationLogits, Outcome, Predictions
+from robustsuite.predictions import CalibrationLogits, Outcome, Predictions, PredictionSets
 from robustsuite.records import (
     Calibration,
     Check,
     Condition,
     ConditionResult,
+    Conformed,
     Corrupted,
     Decision,
+    Detection,
+    Diagnosed,
     Frame,
     Gate,
     Measurement,
@@ -40,7 +44,10 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
         if not outcome.complete:
             share = f"{len(outcome.rows)} of {outcome.expected} images" if outcome.expected > 0 else "no images"
             cut_short = f"the run was cut short: {share} were judged under {condition}; run the suite again"
-            return certain_failure(check, model, outcomes, decision) or _error(check, model, cut_short)
+            verdict = certain(check, model, outcomes, decision)
+            # A pass of a run that was not meant to stop there is not believed: an ERROR is never a PASS.
+            believed = verdict is not None and (verdict.status == "failed" or decision.stop == "decided")
+            return verdict if verdict is not None and believed else _error(check, model, cut_short)
     try:
         value = measure(check, outcomes)
         low, high = _interval(check, outcomes, decision) if decision.target == "population" else (value, value)
@@ -66,17 +73,18 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
     return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold, measured_as(check))
 
 
-def certain_failure(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> Verdict | None:
-    """A FAIL that no image still to come can undo, or None. For accuracies against a fixed threshold.
+def certain(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> Verdict | None:
+    """A PASS or FAIL that no image still to come can undo, or None. For accuracies against a fixed threshold.
 
-    Even if every image not seen yet were right, the threshold would be out of reach. Arithmetic, not statistics: it speaks of
-    exactly these images, and so says nothing where the target is the population.
+    Even if every image not seen yet were right (or wrong), the threshold would be out of reach (or met). Arithmetic, not
+    statistics: it speaks of exactly these images, and so says nothing where the target is the population.
     """
     gate = check.gate
     if (
         decision.target != "test-set"
         or measured_as(check) != "accuracy"
         or check.recalibration
+        or check.via
         or gate is None
         or gate.relative_to
         or gate.bound != "at_least"
@@ -85,16 +93,19 @@ def certain_failure(check: Check, model: str, outcomes: Outcomes, decision: Deci
     parts = [outcomes[condition] for condition in check.conditions]
     if any(part.error or part.predictions is None for part in parts):
         return None
-    best = [(int(part.predictions.correct.sum()) + part.expected - len(part.rows)) / part.expected for part in parts if part.predictions]
-    worst = [int(part.predictions.correct.sum()) / part.expected for part in parts if part.predictions]
-    sofar = [float(part.predictions.correct.mean()) for part in parts if part.predictions]
-    limit, value, lowest = (_summarised(check, dict(zip(check.conditions, each, strict=True))) for each in (best, sofar, worst))
-    if limit >= gate.threshold:
+    right = [int(part.predictions.correct.sum()) for part in parts if part.predictions]
+    best = [(count + part.expected - len(part.rows)) / part.expected for count, part in zip(right, parts, strict=True)]
+    worst = [count / part.expected for count, part in zip(right, parts, strict=True)]
+    sofar = [count / len(part.rows) for count, part in zip(right, parts, strict=True)]
+    highest, value, lowest = (_summarised(check, dict(zip(check.conditions, each, strict=True))) for each in (best, sofar, worst))
+    if lowest < gate.threshold <= highest:
         return None
+    status, if_others, limit = ("passed", "wrong", lowest) if lowest >= gate.threshold else ("failed", "right", highest)
     seen, expected = len(parts[0].rows), parts[0].expected
-    reason = f"certain after {seen} of {expected} images: even if all others were right, {limit:.4f} would miss the threshold"
-    measurement = Measurement("accuracy", value, lowest, limit, seen)
-    return Verdict(check.name, model, "failed", reason, measurement, str(gate), gate.threshold, check.metric)
+    would = "would meet" if status == "passed" else "would miss"
+    reason = f"certain after {seen} of {expected} images: even if all others were {if_others}, {limit:.4f} {would} the threshold"
+    measurement = Measurement("accuracy", value, lowest, highest, seen)
+    return Verdict(check.name, model, status, reason, measurement, str(gate), gate.threshold, check.metric)
 
 
 def _error(check: Check, model: str, why: str) -> Verdict:
@@ -108,42 +119,78 @@ def measure(check: Check, outcomes: Outcomes) -> float:
 
 
 def measured_as(check: Check) -> str:
-    """What the check's number is called: its metric, or its summary where that has a unit of its own."""
+    """What the check's number is called: its metric or column, or its summary where that has a unit of its own."""
     return check.summary if constant("summaries", check.summary, "HIGHER_IS_BETTER", None) is not None else check.metric
 
 
 def directions() -> dict[str, bool]:
     """Whether higher is better, of every metric and of every summary that has a unit of its own."""
-    metrics = {name: module(room, name).HIGHER_IS_BETTER for room in ("metrics", "sequence_metrics") for name in names(room)}
+    rooms = "metrics", "sequence_metrics", "set_metrics", "detection_metrics"
+    metrics = {name: module(room, name).HIGHER_IS_BETTER for room in rooms for name in names(room)}
+    columns = [constant("diagnostics", name, "COLUMNS").items() for name in names("diagnostics")]
+    metrics |= {column: better for found in columns for column, better in found if better is not None}
     own = {name: constant("summaries", name, "HIGHER_IS_BETTER", None) for name in names("summaries")}
     return metrics | {name: better for name, better in own.items() if better is not None}
 
 
-def _room(check: Check) -> str:
-    """Where the check's metric lives."""
-    return "sequence_metrics" if check.metric in names("sequence_metrics") else "metrics"
+def _metric(check: Check) -> Any:
+    """The module of the check's metric; of a diagnostic's column, what stands for it."""
+    match check.via, check.conditions[0].perturbation:
+        case Detection(), _:
+            return module("detection_metrics", check.metric)
+        case Conformed(), _:
+            return module("set_metrics", check.metric)
+        case _, Diagnosed(diagnostic):
+            better = constant("diagnostics", diagnostic, "COLUMNS")[check.metric]
+            return SimpleNamespace(HIGHER_IS_BETTER=better is not False, per_image=np.asarray, **{check.metric: np.mean})
+        case _, Frame():
+            return module("sequence_metrics", check.metric)
+    return module("metrics", check.metric)
 
 
 def _values(check: Check, outcomes: Outcomes, function: str, **more: float) -> dict[Condition, Any]:
-    """A function of the metric's module (or the metric itself) for every condition, or for every sequence by its first frame."""
-    wanted = partial(getattr(module(_room(check), check.metric), function or check.metric), **dict(check.metric_options), **more)
-    parts = {condition: _predictions(check, outcomes[condition]) for condition in check.conditions}
-    if _room(check) == "metrics":
-        return {condition: wanted(part) for condition, part in parts.items()}
-    sequences: dict[str, list[Condition]] = {}
-    for condition in check.conditions:
-        assert isinstance(condition.perturbation, Frame)
-        sequences.setdefault(condition.perturbation.sequence, []).append(condition)
-    return {
-        frames[0]: wanted([parts[frame] for frame in frames], constant("sequences", sequence, "REFERENCE"))
-        for sequence, frames in sequences.items()
-    }
+    """A function of the metric's module (or the metric itself) for every `_arguments`."""
+    wanted = partial(getattr(_metric(check), function or check.metric), **dict(check.metric_options), **more)
+    return {condition: wanted(*arguments) for condition, arguments in _arguments(check, outcomes).items()}
+
+
+def _arguments(check: Check, outcomes: Outcomes) -> dict[Condition, tuple[Any, ...]]:
+    """What the metric is given: for every condition; of a detector for every unfamiliar one; of a sequence by its first frame."""
+    match check.via, check.conditions[0].perturbation:
+        case Detection() as via, _:
+            inside, *outside = (_measured(outcomes[condition], f"score {via}") for condition in check.conditions)
+            return {condition: (inside, scores) for condition, scores in zip(check.conditions[1:], outside, strict=True)}
+        case Conformed() as via, _:
+            return {condition: (_sets(outcomes[condition], via),) for condition in check.conditions}
+        case _, Diagnosed():
+            return {condition: (outcomes[condition].measured[check.metric].astype(np.float64),) for condition in check.conditions}
+        case _, Frame():
+            sequences: dict[str, list[Condition]] = {}
+            for condition in check.conditions:
+                assert isinstance(condition.perturbation, Frame)
+                sequences.setdefault(condition.perturbation.sequence, []).append(condition)
+            return {
+                frames[0]: ([_predictions(check, outcomes[frame]) for frame in frames], constant("sequences", sequence, "REFERENCE"))
+                for sequence, frames in sequences.items()
+            }
+    return {condition: (_predictions(check, outcomes[condition]),) for condition in check.conditions}
 
 
 def _summarised(check: Check, values: Mapping[Condition, float]) -> float:
     """One number from the metric's values."""
-    higher = module(_room(check), check.metric).HIGHER_IS_BETTER
-    return float(find("summaries", check.summary)(values, higher))
+    return float(find("summaries", check.summary)(values, _metric(check).HIGHER_IS_BETTER))
+
+
+def _measured(outcome: Outcome, name: str) -> np.ndarray:
+    if name not in outcome.measured:
+        raise LookupError(f"{name.partition(' ')[2]} could not be fitted for {outcome.condition}: no calibration images were evaluated")
+    return outcome.measured[name]
+
+
+def _sets(outcome: Outcome, via: Conformed) -> PredictionSets:
+    assert outcome.predictions is not None
+    covered, sizes, fitted_on = (_measured(outcome, f"{name} {via}") for name in ("covered", "size", "fitted_on"))
+    return PredictionSets(outcome.predictions.labels, covered.astype(bool), sizes, int(fitted_on[0]), via.error)
 
 
 def _predictions(check: Check, outcome: Outcome) -> Predictions:
@@ -169,8 +216,8 @@ def _threshold(gate: Gate, check: Check, outcomes: Outcomes) -> float:
 
 def _interval(check: Check, outcomes: Outcomes, decision: Decision) -> tuple[float, float]:
     """Limits for the population the images came from, each wrong with probability at most (or, bootstrapped, about) alpha."""
-    if hasattr(module(_room(check), check.metric), "interval"):
-        limits = _values(check, outcomes, "interval", alpha=decision.alpha / len(check.conditions))
+    if hasattr(_metric(check), "interval"):
+        limits = _values(check, outcomes, "interval", alpha=decision.alpha / len(_arguments(check, outcomes)))
         low, high = (_summarised(check, {condition: pair[side] for condition, pair in limits.items()}) for side in (0, 1))
         return low, high
     if measured_as(check) == "accuracy" and len(check.conditions) == 1:
@@ -198,21 +245,43 @@ def _reason(status: str, gate: Gate, measurement: Measurement, threshold: float,
 # ----------------------------------------------------------------------------------------------- numbers of a report
 
 
-def results(outcomes: Iterable[Outcome]) -> tuple[ConditionResult, ...]:
-    """Every reported metric of every condition; a frame of a sequence says nothing by itself, and has none."""
-    return tuple(_result(outcome) for outcome in outcomes if not isinstance(outcome.condition.perturbation, Frame))
+REPORTED = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calibration_error")
+"""The metrics that every condition is reported with; others where a check asks for them."""
 
 
-def _result(outcome: Outcome) -> ConditionResult:
-    if outcome.error or outcome.predictions is None:
+def reported(checks: Iterable[Check]) -> tuple[str, ...]:
+    """The metrics to report of every condition: the usual ones, and those that some check asks for."""
+    return tuple(dict.fromkeys([*REPORTED, *(check.metric for check in checks if not check.via and check.metric in names("metrics"))]))
+
+
+def results(outcomes: Iterable[Outcome], metrics: Sequence[str] = REPORTED) -> tuple[ConditionResult, ...]:
+    """The metrics of every condition; a frame of a sequence says nothing by itself, and has none."""
+    return tuple(_result(outcome, metrics) for outcome in outcomes if not isinstance(outcome.condition.perturbation, Frame))
+
+
+def _numbers(predictions: Predictions | None, metrics: Sequence[str]) -> dict[str, float]:
+    """The metrics that can be had from what was kept."""
+    if predictions is None:
+        return {}
+    kept = [name for name in metrics if predictions.logits is not None or not constant("metrics", name, "NEEDS_LOGITS", False)]
+    return {name: find("metrics", name)(predictions) for name in kept}
+
+
+def _result(outcome: Outcome, metrics: Sequence[str]) -> ConditionResult:
+    if outcome.error or not len(outcome.rows):
         return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), error=outcome.error or "no image was judged")
-    numbers = {name: find("metrics", name)(outcome.predictions) for name in names("metrics")}
+    if isinstance(outcome.condition.perturbation, Diagnosed):
+        means = {name: float(column.astype(np.float64).mean()) for name, column in outcome.measured.items()}
+        return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), means)
+    numbers = _numbers(outcome.predictions, metrics)
     if outcome.distance is not None:
         numbers |= {f"{name}_per_image": outcome.counts.get(name, 0) / len(outcome.rows) for name in ("forwards", "backwards")}
     return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), numbers)
 
 
-def calibrations(outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits], bins: int = 15) -> tuple[Calibration, ...]:
+def calibrations(
+    outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits], metrics: Sequence[str] = REPORTED, bins: int = 15
+) -> tuple[Calibration, ...]:
     """Before and after each recalibration, for every clean outcome that has one."""
     found = []
     for outcome in outcomes:
@@ -231,8 +300,8 @@ def calibrations(outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits
                     method,
                     fit.parameters,
                     len(fitted.rows),
-                    {name: find("metrics", name)(outcome.predictions) for name in names("metrics")},
-                    {name: find("metrics", name)(after) for name in names("metrics")},
+                    _numbers(outcome.predictions, metrics),
+                    _numbers(after, metrics),
                     reliability(outcome.predictions, bins),
                     reliability(after, bins),
                     fit.note,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from robustsuite.catalog import GROUPS, group
-from robustsuite.records import Attacked, Check, Condition, Corrupted, Frame, Plan, Suite
+from robustsuite.catalog import GROUPS, constant, group, names
+from robustsuite.records import Attacked, Check, Condition, Conformed, Corrupted, Detection, Diagnosed, Frame, Plan, Suite
 
 DEFAULT_RECALIBRATION = "temperature"
 
@@ -17,10 +17,16 @@ def plan(suite: Suite, selected: Mapping[str, Sequence[Check]]) -> Plan:
     used = set().union(*wanted.values())
     places = list(suite.data)
     conditions = tuple(sorted(used, key=lambda condition: (places.index(condition.dataset), _order(condition))))
+    every = [check for checks in selected.values() for check in checks]
     calibrated = tuple(name for name, demand in suite.data.items() if demand.calibration and Condition(name) in used)
-    asked = [check.recalibration for checks in selected.values() for check in checks if check.recalibration]
-    if asked and not calibrated:  # the images to fit on may belong to a data set that no selected check judges
+    if any(check.recalibration or check.via for check in every) and not calibrated:
+        # The images to fit on may belong to a data set that no selected check judges.
         calibrated = tuple(name for name, demand in suite.data.items() if demand.calibration)[:1]
+    asked = [check.recalibration for check in every if check.recalibration]
+    via: dict[Detection | Conformed, dict[Condition, None]] = {}
+    for check in every:
+        if check.via:
+            via.setdefault(check.via, {}).update(dict.fromkeys(check.conditions))
     return Plan(
         {alias: tuple(checks) for alias, checks in selected.items() if checks},
         conditions,
@@ -28,7 +34,15 @@ def plan(suite: Suite, selected: Mapping[str, Sequence[Check]]) -> Plan:
         calibrated,
         tuple(dict.fromkeys([DEFAULT_RECALIBRATION, *asked])) if calibrated else (),
         tuple({_kind(condition): condition for condition in conditions}.values()),  # the last of a kind is the strongest
+        {method: tuple(wanted) for method, wanted in via.items()},
+        tuple(dict.fromkeys(condition for check in every if _needs_logits(check) for condition in check.needed)),
+        tuple(dict.fromkeys(one.dataset for check in every if isinstance(check.via, Detection) for one in check.conditions[1:])),
     )
+
+
+def _needs_logits(check: Check) -> bool:
+    """Whether the check's metric reads every logit."""
+    return check.metric in names("metrics") and constant("metrics", check.metric, "NEEDS_LOGITS", False)
 
 
 def _wanted(checks: Sequence[Check]) -> set[Condition]:
@@ -46,6 +60,8 @@ def _order(condition: Condition) -> tuple[int, str, float]:
             return 2, f"{sequence} {profile}", number
         case Attacked() as attacked:
             return 3, f"{attacked.attack} {attacked.threat.norm} {attacked.options}", float(attacked.threat.epsilon)
+        case Diagnosed() as diagnosed:
+            return 4, str(diagnosed), 0
 
 
 def _kind(condition: Condition) -> tuple[str, int, str]:

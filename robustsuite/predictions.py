@@ -114,8 +114,10 @@ class Outcome:
         model: the model's alias.
         condition: what it was shown.
         rows: int64 `[images]`, the numbers of the images in the data set, ascending.
-        predictions: aligned with `rows`.
+        predictions: aligned with `rows`; `None` where there are none, or none that could be right or wrong.
         recalibrated: the predictions after each fitted recalibration, by its name, aligned with `rows`.
+        measured: other numbers of every image, by name, each one-dimensional and aligned with `rows`: a diagnostic's columns; `score X`
+            of a detector X; `covered X`, `size X` and `fitted_on X` of a conformal predictor X (see `PredictionSets`).
         expected: how many judged images the data set has; fewer rows mean that the run was cut short.
         distance: float32 `[images]`, the perturbation's size in the threat model's norm; attacks only.
         counts: what an attack spent on these images, and how it went; see `AttackResult.counts`.
@@ -131,6 +133,7 @@ class Outcome:
     distance: np.ndarray | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
+    measured: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

@@ -32,6 +32,11 @@ OPTIONS = {  # name -> (default, help, choices); each is also an ini option, wit
         "what an undecided check means for the exit code (default: as the suite says, or hold)",
         ("hold", "fail", "warn"),
     ),
+    "stop": (
+        None,
+        "decided: no more images under conditions whose gates are certain (default: as the suite says, or never)",
+        ("never", "decided"),
+    ),
 }
 
 
@@ -257,8 +262,8 @@ class SuitePlugin:
         """The suite's decision settings with what the command line changes in them."""
         from dataclasses import replace
 
-        chosen = _option(self.config, "inconclusive")
-        return replace(suite.decision, inconclusive=chosen) if chosen else suite.decision
+        chosen = {name: value for name in ("inconclusive", "stop") if (value := _option(self.config, name))}
+        return replace(suite.decision, **chosen)
 
     # ------------------------------------------------------------------------------------------------- collecting
 

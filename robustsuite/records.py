@@ -78,7 +78,19 @@ class Attacked:
         return " ".join([self.attack, str(self.threat), *(f"{name}={value}" for name, value in self.options)])
 
 
-Perturbation = Corrupted | Frame | Attacked | None
+@dataclass(frozen=True)
+class Diagnosed:
+    """A measurement of its own kind, such as `smoothing`; the images are shown as the diagnostic pleases. `options` as of `Attacked`."""
+
+    diagnostic: str
+    options: tuple[tuple[str, int | float | bool | str], ...] = ()
+
+    def __str__(self) -> str:
+        """Diagnostic and options, as in `ordered_top_k k=5`."""
+        return " ".join([self.diagnostic, *(f"{name}={value}" for name, value in self.options)])
+
+
+Perturbation = Corrupted | Frame | Attacked | Diagnosed | None
 
 
 @dataclass(frozen=True)
@@ -196,18 +208,46 @@ class Decision:
         target: `test-set` judges the number on exactly these images; `population` the distribution they came from.
         alpha: the error rate allowed on each side of a `population` interval.
         inconclusive: what an undecided check means for the exit code: `hold` (its own code), `fail` or `warn`.
+        stop: `never` shows every image; `decided` shows no further image under a condition whose gates are all certain.
     """
 
     target: Literal["test-set", "population"] = "test-set"
     alpha: float = 0.05
     inconclusive: Literal["hold", "fail", "warn"] = "hold"
+    stop: Literal["never", "decided"] = "never"
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Telling familiar images from those of data sets that the model does not know, by a detector's score."""
+
+    detector: str
+    options: tuple[tuple[str, int | float | bool | str], ...] = ()
+
+    def __str__(self) -> str:
+        """Detector and options, as in `knn k=10`."""
+        return " ".join([self.detector, *(f"{name}={value}" for name, value in self.options)])
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """Sets of classes that hold the label except with probability `error`, by a conformal predictor."""
+
+    conformal: str
+    error: float = 0.1
+    options: tuple[tuple[str, int | float | bool | str], ...] = ()
+
+    def __str__(self) -> str:
+        """Predictor, error rate and options, as in `raps 0.1`."""
+        return " ".join([self.conformal, f"{self.error:g}", *(f"{name}={value}" for name, value in self.options)])
 
 
 @dataclass(frozen=True)
 class Check:
     """One demand on a model; one pytest item. `summary` folds the metric over `conditions` where there are several.
 
-    A check without a gate only measures. `line` is where the suite file states it.
+    A check without a gate only measures. `line` is where the suite file states it. `via` is what makes scores or sets of the
+    model's answers; of a `Detection`, the first condition is the familiar one.
     """
 
     name: str
@@ -217,6 +257,7 @@ class Check:
     summary: str = "mean"
     recalibration: str | None = None
     metric_options: tuple[tuple[str, int | float | bool | str], ...] = ()
+    via: Detection | Conformed | None = None
     line: int = 0
 
     @property
@@ -263,6 +304,9 @@ class Plan:
         shown: which models are shown each condition.
         calibrated: the data sets of which the calibration images are shown clean, to fit `recalibrations`.
         recalibrations: names in the catalog.
+        via: detectors and conformal predictors, to be fitted on the calibration images, and the conditions they are wanted for.
+        logits: the conditions of which every logit is kept.
+        unfamiliar: the data sets whose classes the model does not know.
         pictured: the conditions of which a report shows pictures.
     """
 
@@ -272,6 +316,9 @@ class Plan:
     calibrated: tuple[str, ...] = ()
     recalibrations: tuple[str, ...] = ()
     pictured: tuple[Condition, ...] = ()
+    via: Mapping[Detection | Conformed, tuple[Condition, ...]] = field(default_factory=dict)
+    logits: tuple[Condition, ...] = ()
+    unfamiliar: tuple[str, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------------- what a run finds out

@@ -18,7 +18,7 @@ from robustsuite.classifying import device_named
 from robustsuite.errors import UsageError
 from robustsuite.evaluation import evaluate, splits
 from robustsuite.numerics.random import key_of
-from robustsuite.records import Check, Dataset, Model, Settings, Suite, Verdict
+from robustsuite.records import Check, Condition, Dataset, Model, Settings, Suite, Verdict
 from robustsuite.store import Found, Writer
 
 PICTURED = 4  # images shown in a report, of different classes where there are as many
@@ -58,6 +58,8 @@ class Run:
         pictured = {name: _pictured(datasets[name], parts["judged"]) for name, parts in self.splits.items()}
         self.found, self.numbers = Found(), {condition: number for number, condition in enumerate(self.plan.conditions)}
         self.begun, self.images_done, self.finished = time.monotonic(), 0, False
+        self.decided: dict[tuple[str, str], Verdict] = {}  # (model, check), before the last image
+        self.dropped: set[tuple[str, Condition]] = set()  # (model, condition), needed no longer
         self.description: dict[str, Any] = {
             "suite": {"path": suite.path, "text": suite.text},
             "decision": asdict(suite.decision),
@@ -70,7 +72,7 @@ class Run:
             "provenance": _provenance(suite, models, datasets, settings, self.splits),
         }
         self.writer = Writer(folder, part, self.description)
-        self.blocks = evaluate(self.plan, models, datasets, shares, settings, suite.preprocessing, pictured)
+        self.blocks = evaluate(self.plan, models, datasets, shares, settings, suite.preprocessing, pictured, self.dropped)
 
     @property
     def images_expected(self) -> int:
@@ -89,6 +91,8 @@ class Run:
             return False
         self.images_done += block.images
         self.found.add(block)
+        if self.suite.decision.stop == "decided":
+            self._stop_what_is_decided()
         fresh = [note for note in block.notes if note not in self.description["notes"]]
         facts = {name: fact for name, fact in block.facts.items() if self.description["provenance"].get(name) != fact}
         if fresh or facts:
@@ -99,7 +103,9 @@ class Run:
         return True
 
     def verdict(self, check: Check, alias: str) -> Verdict | None:
-        """The verdict, or None while images are still to come."""
+        """The verdict, or None while images are still to come that could change it."""
+        if (alias, check.name) in self.decided:
+            return self.decided[alias, check.name]
         if not self.finished and not all(self.found.decided(alias, condition) for condition in check.needed):
             return None
         outcomes = {condition: self.found.outcome(alias, condition, self.description["broken"]) for condition in check.needed}
@@ -107,8 +113,21 @@ class Run:
 
     def certain_failure(self, check: Check, alias: str) -> Verdict | None:
         """The verdict, where the check has failed whatever is still to come; else None."""
+        verdict = self._certain(check, alias)
+        return verdict if verdict and verdict.status == "failed" else None
+
+    def _certain(self, check: Check, alias: str) -> Verdict | None:
         outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
-        return judging.certain_failure(check, alias, outcomes, self.suite.decision)
+        return judging.certain(check, alias, outcomes, self.suite.decision)
+
+    def _stop_what_is_decided(self) -> None:
+        """Take out of the plan what no undecided check needs. A check without a gate is decided by its last image."""
+        for alias, checks in self.plan.checks.items():
+            for check in checks:
+                if (alias, check.name) not in self.decided and (verdict := self._certain(check, alias)):
+                    self.decided[alias, check.name] = verdict
+            needed = {one for check in checks if (alias, check.name) not in self.decided for one in check.needed}
+            self.dropped |= {(alias, condition) for condition in self.plan.conditions if condition not in needed}
 
     def give_up(self, error: Exception) -> None:
         """Write down that the engine itself broke, so that a report can say so."""

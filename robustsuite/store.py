@@ -21,6 +21,7 @@ from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, 
 from robustsuite.records import Condition
 
 SCHEMA_VERSION = 1
+MEASURED = "measured:"  # before the names of an outcome's further numbers
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -203,13 +204,14 @@ def _columns(outcome: Outcome) -> dict[str, np.ndarray]:
     for prefix, predictions in (("", outcome.predictions), *((f"{name}:", found) for name, found in outcome.recalibrated.items())):
         if predictions is not None:
             columns |= {prefix + name: column for name, column in predictions.columns.items()}
+    columns |= {f"{MEASURED}{name}": column for name, column in outcome.measured.items()}
     return columns if outcome.distance is None else columns | {"distance": outcome.distance}
 
 
 def _outcome(model: str, condition: Condition, expected: int, counts: Mapping[str, int], columns: Mapping[str, np.ndarray]) -> Outcome:
     """The outcome whose `_columns` these are."""
     names = Predictions.__dataclass_fields__
-    prefixes = [name.removesuffix("labels") for name in columns if name.endswith("labels")]
+    prefixes = [name.removesuffix("labels") for name in columns if name.endswith("labels") and not name.startswith(MEASURED)]
     found = {prefix: Predictions(**{name: columns[prefix + name] for name in names if prefix + name in columns}) for prefix in prefixes}
     return Outcome(
         model,
@@ -220,4 +222,5 @@ def _outcome(model: str, condition: Condition, expected: int, counts: Mapping[st
         {prefix.removesuffix(":"): predictions for prefix, predictions in found.items()},
         columns.get("distance"),
         dict(counts),
+        measured={name.removeprefix(MEASURED): column for name, column in columns.items() if name.startswith(MEASURED)},
     )

@@ -16,9 +16,12 @@ from robustsuite.records import (
     Attacked,
     Check,
     Condition,
+    Conformed,
     Corrupted,
     DataDemand,
     Decision,
+    Detection,
+    Diagnosed,
     Frame,
     Gate,
     Perturbation,
@@ -151,7 +154,7 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         chosen = check.get("data")
         if chosen is not None and chosen not in list(data):  # a list, because what was written may not be hashable
             yield (*place, "data"), f"unknown data {chosen!r}; {did_you_mean(str(chosen), list(data))}"
-        if chosen is None and len(data) > 1:
+        if chosen is None and len(data) > 1 and len(_familiar(data, checks)) != 1:
             yield place, f"expected data = one of {', '.join(data)}, because the suite has several"
         relative = check.get("relative_to")
         if relative is not None and relative != "clean" and relative not in list(data):
@@ -165,32 +168,88 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield (*place, "relative_to"), "expected a threshold beside relative_to; add at_least or at_most"
         if "attack" in check:
             yield from _attack_mistakes(place, check)
-        elif extra := [key for key in ("epsilon", "norm", "options") if key in check]:
+        elif extra := [key for key in ("epsilon", "norm") if key in check]:
             yield (*place, extra[0]), f"expected {extra[0]!r} only beside attack; name the attack"
+        yield from _method_mistakes(place, check, data)
         if "severities" in check and "corruptions" not in check:
             yield (*place, "severities"), "expected severities only beside corruptions; name the corruptions"
-        yield from _sequence_mistakes(place, check)
+        yield from _metric_mistakes(place, check)
         yield from _summary_mistakes(place, check)
         options, metric = check.get("metric_options"), check.get("metric", "accuracy")
-        if isinstance(options, dict) and metric in catalog.names("metrics"):
-            yield from _option_mistakes((*place, "metric_options"), options, catalog.signature("metrics", metric, metric, 1))
+        if isinstance(options, dict) and (room := next((room for room in METRICS if metric in catalog.names(room)), None)):
+            yield from _option_mistakes((*place, "metric_options"), options, catalog.options(room, metric))
 
 
-def _sequence_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    metric, known = check.get("metric", "accuracy"), catalog.names("sequence_metrics")
-    if "sequences" in check:
-        if other := next((key for key in ("corruptions", "attack", "relative_to", "recalibration") if key in check), None):
-            yield (*place, "sequences"), f"expected sequences without {other}, got both; make it two checks"
-        if metric not in known:
+METRICS = {"metrics": "", "sequence_metrics": "sequences", "set_metrics": "conformal", "detection_metrics": "detector"}
+"""The key beside which a check may name the metrics of each room; a plain metric stands alone."""
+METHODS = {"attack": "attacks", "diagnostic": "diagnostics", "conformal": "conformal", "detector": "detectors"}
+"""The keys of a check that name something with options of its own, and its room."""
+APART = {
+    "sequences": ("corruptions", "attack", "relative_to", "recalibration", "diagnostic", "conformal", "detector"),
+    "diagnostic": ("corruptions", "attack", "relative_to", "recalibration", "conformal", "detector", "metric"),
+    "detector": ("corruptions", "attack", "relative_to", "recalibration", "conformal"),
+    "conformal": ("attack", "relative_to", "recalibration"),
+}
+"""What may not stand beside each of these keys."""
+
+
+def _metric_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Metrics belong to what they measure, and some keys exclude each other."""
+    metric = check.get("metric", "accuracy")
+    for key, others in APART.items():
+        if key in check and (other := next((other for other in others if other in check), None)):
+            yield (*place, key), f"expected {key} without {other}, got both; make it two checks"
+    for room, key in METRICS.items():
+        known = catalog.names(room)
+        if key in check and metric not in known:
+            kind = catalog.singular(room).removesuffix(" metric") + "s"
             yield (
-                (*place, "metric" if "metric" in check else "sequences"),
-                f"expected a metric of sequences ({', '.join(known)}) beside sequences, got {metric!r}",
+                (*place, "metric" if "metric" in check else key),
+                f"expected a metric of {kind} ({', '.join(known)}) beside {key}, got {metric!r}",
             )
-    else:
-        if metric in known:
-            yield (*place, "metric"), f'expected sequences beside metric {metric!r}; name them, as in sequences = "imagenet-p"'
-        if "profile" in check:
-            yield (*place, "profile"), "expected profile only beside sequences; corruptions follow the size of the images"
+            continue
+        if key and key not in check and metric in known:
+            example = {"sequences": '"imagenet-p"', "conformal": '"raps"', "detector": '"energy"'}[key]
+            yield (
+                (*place, "metric"),
+                f"expected {key} beside metric {metric!r}; name {'them' if key == 'sequences' else 'it'}, as in {key} = {example}",
+            )
+    if "profile" in check and "sequences" not in check:
+        yield (*place, "profile"), "expected profile only beside sequences; corruptions follow the size of the images"
+
+
+def _method_mistakes(place: Place, check: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """What belongs beside a diagnostic, a conformal predictor or a detector, and the options of any of them."""
+    given = [key for key in METHODS if key in check]
+    if "options" in check and not given:
+        yield (*place, "options"), f"expected 'options' only beside {', '.join(list(METHODS)[:-1])} or {list(METHODS)[-1]}; name one"
+    for key in given:
+        name, options = check[key], check.get("options")
+        if key != "attack" and isinstance(options, dict) and isinstance(name, str) and name in catalog.names(METHODS[key]):
+            yield from _option_mistakes((*place, "options"), options, catalog.options(METHODS[key], name))
+    for key, owner in {"column": "diagnostic", "error": "conformal", "unfamiliar": "detector"}.items():
+        if key in check and owner not in check:
+            yield (*place, key), f"expected {key!r} only beside {owner}; name the {owner}"
+    if (diagnostic := check.get("diagnostic")) in catalog.names("diagnostics"):
+        columns = catalog.constant("diagnostics", diagnostic, "COLUMNS")
+        column = check.get("column", next(iter(columns)))
+        if column not in columns:
+            yield (*place, "column"), f"unknown column {column!r}; {did_you_mean(str(column), list(columns))}"
+        elif columns[column] is None and (bound := next((key for key in ("at_least", "at_most") if key in check), None)):
+            yield (*place, bound), f"expected no threshold for {column!r}, which is better neither high nor low; leave it out"
+    if "detector" in check:
+        names = check.get("unfamiliar", [])
+        names = [names] if isinstance(names, str) else names if isinstance(names, list) else []
+        if not names:
+            yield (
+                (*place, "detector"),
+                'expected unfamiliar beside detector, the data of other classes; add it, as in unfamiliar = "textures"',
+            )
+        for name in names:
+            if name not in list(data):
+                yield (*place, "unfamiliar"), f"unknown data {name!r}; {did_you_mean(str(name), list(data))}"
+            elif name == check.get("data"):
+                yield (*place, "unfamiliar"), f"expected other data than {name!r}, which the check calls familiar"
 
 
 def _summary_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -243,8 +302,16 @@ def _option_mistakes(place: Place, options: Mapping[str, Any], known: Mapping[st
 # --------------------------------------------------------------------------------------------------- tables to records
 
 
+def _familiar(data: Mapping[str, Any], checks: Any) -> list[str]:
+    """The data sets that no check calls unfamiliar."""
+    given = [check.get("unfamiliar", []) for check in checks if isinstance(check, dict)]
+    strange = [name for names in given for name in ([names] if isinstance(names, str) else names if isinstance(names, list) else [])]
+    return [name for name in data if name not in strange]
+
+
 def _suite(table: SuiteFile, path: Path, lines: Mapping[Place, int]) -> Suite:
-    only = next(iter(table.data))
+    strange = {name for row in table.check for name in row.unfamiliar or ()}
+    only = next((name for name in table.data if name not in strange), "")
     checks = [
         check
         for number, row in enumerate(table.check)
@@ -278,15 +345,30 @@ def _checks(row: CheckTable, data: str, as_published: bool, line: int) -> Iterat
         reference = None if row.relative_to is None else Condition(data if row.relative_to == "clean" else row.relative_to)
         gate = Gate(bound, threshold, reference)  # pyright: ignore[reportArgumentType]
     clean = [Condition(data)] if catalog.constant("summaries", row.summary, "NEEDS_CLEAN", False) else []
-    for suffix, perturbations in _groups(row, as_published).items():
+    via, metric = None, row.metric
+    options = tuple(sorted(row.options.items()))
+    if row.detector:
+        via = Detection(row.detector, options)
+    elif row.conformal:
+        via = Conformed(row.conformal, row.error, options)
+    elif row.diagnostic:
+        metric = row.column or next(iter(catalog.constant("diagnostics", row.diagnostic, "COLUMNS")))
+    groups: Mapping[str, Sequence[Condition]]
+    if row.unfamiliar:
+        each = {name: [Condition(data), Condition(name)] for name in row.unfamiliar}
+        groups = each if row.per == "condition" else {"": [Condition(data), *map(Condition, row.unfamiliar)]}
+    else:
+        groups = {suffix: [Condition(data, one) for one in found] for suffix, found in _groups(row, as_published).items()}
+    for suffix, conditions in groups.items():
         yield Check(
             name=row.name + (f"-{suffix}" if suffix else ""),
-            metric=row.metric,
-            conditions=(*clean, *(Condition(data, perturbation) for perturbation in perturbations)),
+            metric=metric,
+            conditions=(*clean, *conditions),
             gate=gate,
             summary=row.summary,
             recalibration=row.recalibration,
             metric_options=tuple(sorted(row.metric_options.items())),
+            via=via,
             line=line,
         )
 
@@ -296,6 +378,8 @@ def _groups(row: CheckTable, as_published: bool) -> dict[str, list[Perturbation]
     if row.attack:
         options = tuple(sorted(row.options.items()))
         perturbations = [Attacked(row.attack, ThreatModel(row.norm, epsilon), options) for epsilon in row.epsilon or ()]
+    elif row.diagnostic:
+        perturbations = [Diagnosed(row.diagnostic, tuple(sorted(row.options.items())))]
     elif row.sequences:
         numbers = {name: catalog.constant("sequences", name, "FRAMES")[row.profile] for name in row.sequences}
         perturbations = [Frame(sequence, row.profile, number) for sequence, frames in numbers.items() for number in range(frames)]

@@ -109,6 +109,7 @@ class DecisionTable(_Table):
     target: Literal["test-set", "population"] = "test-set"
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     inconclusive: Literal["hold", "fail", "warn"] = "hold"
+    stop: Literal["never", "decided"] = "never"
 
 
 class DataTable(_Table):
@@ -123,7 +124,7 @@ class CheckTable(_Table):
     """One demand, or with `per` several of the same kind."""
 
     name: Name
-    metric: Annotated[str, Known("metrics", "sequence_metrics")] = "accuracy"
+    metric: Annotated[str, Known("metrics", "sequence_metrics", "set_metrics", "detection_metrics")] = "accuracy"
     metric_options: dict[str, Scalar] = {}
     data: str | None = None
     corruptions: Corruptions | None = Field(None, min_length=1)
@@ -134,6 +135,14 @@ class CheckTable(_Table):
     norm: Literal["linf", "l2", "l1", "l0", "spatial"] = "linf"
     epsilon: Epsilons | None = Field(None, min_length=1)
     options: dict[str, Scalar] = {}
+    diagnostic: Annotated[str, Known("diagnostics")] | None = None
+    column: str | None = None
+    conformal: Annotated[str, Known("conformal")] | None = None
+    error: float = Field(0.1, gt=0, lt=1)
+    detector: Annotated[str, Known("detectors")] | None = None
+    unfamiliar: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] | None = Field(
+        None, min_length=1
+    )
     summary: Annotated[str, Known("summaries")] = "mean"
     per: Literal["check", "group", "corruption", "sequence", "condition"] = "check"
     recalibration: Annotated[str, Known("recalibration")] | None = None

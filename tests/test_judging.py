@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustsuite.judging import calibrations, certain_failure, judge, reliability, results
+from robustsuite.judging import calibrations, certain, judge, reliability, results
 from robustsuite.numerics.condense import condense
 from robustsuite.predictions import CalibrationLogits, Outcome
 from robustsuite.records import Check, Condition, Corrupted, Decision, Gate
@@ -94,20 +94,30 @@ def test_a_failure_that_no_further_image_can_undo_is_a_failure() -> None:
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.floats(0, 1), st.data())
 @settings(max_examples=200, deadline=None)
-def test_a_certain_failure_is_never_taken_back(answers: list[bool], threshold: float, data: st.DataObject) -> None:
+def test_what_is_certain_is_never_taken_back(answers: list[bool], threshold: float, data: st.DataObject) -> None:
     seen = data.draw(st.integers(1, len(answers)))
     logits = torch.nn.functional.one_hot((~torch.tensor(answers)).long(), 2).float()
     whole = Outcome("m", CLEAN, np.arange(len(answers)), condense(logits, torch.zeros(len(answers), dtype=torch.long)), len(answers))
     assert whole.predictions is not None
     part = replace(whole, rows=whole.rows[:seen], predictions=whole.predictions.take(np.arange(seen)))
-    if certain_failure(check(threshold=threshold), "m", {CLEAN: part}, Decision()):
-        assert judge(check(threshold=threshold), "m", {CLEAN: whole}, Decision()).status == "failed"
+    early = certain(check(threshold=threshold), "m", {CLEAN: part}, Decision())
+    if early is not None:
+        assert judge(check(threshold=threshold), "m", {CLEAN: whole}, Decision()).status == early.status
+
+
+def test_a_pass_is_certain_when_the_others_cannot_undo_it_but_only_a_run_that_may_stop_early_believes_it() -> None:
+    part = {CLEAN: outcome(85, 90, expected=100)}
+    assert judge(check(threshold=0.8), "m", part, Decision()).status == "error"
+    verdict = judge(check(threshold=0.8), "m", part, Decision(stop="decided"))
+    assert verdict.status == "passed"
+    assert "even if all others were wrong, 0.8500 would meet" in verdict.reason
+    assert judge(check(threshold=0.86), "m", part, Decision(stop="decided")).status == "error"
 
 
 def test_a_population_is_never_failed_before_the_last_image() -> None:
     verdict = judge(check(), "m", {CLEAN: outcome(39, 50, expected=100)}, POPULATION)
     assert verdict.status == "error"
-    assert certain_failure(check(), "m", {CLEAN: outcome(39, 50, expected=100)}, POPULATION) is None
+    assert certain(check(), "m", {CLEAN: outcome(39, 50, expected=100)}, POPULATION) is None
 
 
 def test_a_recalibration_that_could_not_be_fitted_is_an_error() -> None:

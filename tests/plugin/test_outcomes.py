@@ -149,6 +149,18 @@ def test_stopping_at_the_first_failure_saves_the_rest_of_the_pass(pytester: pyte
     result.stdout.fnmatch_lines(["*certain after*"])
 
 
+def test_a_run_that_may_stop_shows_no_more_images_than_the_gates_need(pytester: pytest.Pytester, toy: Toy) -> None:
+    blocks = {}
+    for stop in ("never", "decided"):
+        arguments = toy.arguments("--rs-batch-size", "1", "-k", "clean", "--rs-stop", stop, f"--reports={stop}", model="blind")
+        result = pytester.runpytest(*arguments)
+        result.assert_outcomes(failed=1)
+        assert result.ret == 1
+        blocks[stop] = len(list(pytester.path.glob(f"{stop}/*/blocks-*/*.safetensors")))
+    result.stdout.fnmatch_lines(["*certain after 8 of 12 images*"])  # right for green; of red, which comes last, one may be missed
+    assert blocks == {"never": 12, "decided": 8}
+
+
 def test_junit_holds_status_and_numbers(pytester: pytest.Pytester, toy: Toy) -> None:
     pytester.runpytest(*toy.arguments("--junitxml=junit.xml"))
     cases = {case.get("name"): case for case in ET.parse(pytester.path / "junit.xml").iter("testcase")}
