@@ -21,10 +21,11 @@ def test_without_a_suite_the_plugin_is_inert(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*robustsuite: *")
 
 
-def test_the_inert_plugin_costs_less_than_20_milliseconds(pytester: pytest.Pytester) -> None:
-    program = "import pytest, time, sys\nt = time.perf_counter()\nimport robustsuite.pytest_plugin\nprint(time.perf_counter() - t)"
-    seconds = [float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout) for _ in range(3)]
-    assert min(seconds) < 0.020
+def test_the_inert_plugin_imports_nothing_that_pytest_has_not_imported(pytester: pytest.Pytester) -> None:
+    # So its start-up costs the reading of two files; benchmarks/startup.py says how long that takes.
+    program = "import pytest, sys\nbefore = set(sys.modules)\nimport robustsuite.pytest_plugin\nprint(sorted(set(sys.modules) - before))"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert answer.strip() == "['robustsuite', 'robustsuite.pytest_plugin']"
 
 
 def test_ids_are_suite_model_and_check(pytester: pytest.Pytester, toy: Toy) -> None:
