@@ -57,6 +57,7 @@ def assemble(folder: Path) -> Report:
         verdicts=tuple(verdicts),
         results=judging.results(outcomes, metrics),
         calibrations=judging.calibrations(outcomes, logits, metrics),
+        selections=judging.selections(outcomes),
         examples=tuple(examples),
         provenance=facts,
         notes=tuple(dict.fromkeys([*doubts(outcomes), *notes])),

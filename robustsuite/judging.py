@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from scipy.stats import binom
 
 from robustsuite.catalog import constant, find, module, names
 from robustsuite.numerics.binning import equal_width, sums
@@ -25,6 +26,8 @@ from robustsuite.records import (
     Gate,
     Measurement,
     ReliabilityBin,
+    RiskAtCoverage,
+    Selection,
     Verdict,
 )
 
@@ -282,17 +285,22 @@ def _result(outcome: Outcome, metrics: Sequence[str]) -> ConditionResult:
 def calibrations(
     outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits], metrics: Sequence[str] = REPORTED, bins: int = 15
 ) -> tuple[Calibration, ...]:
-    """Before and after each recalibration, for every clean outcome that has one."""
+    """Before and after each recalibration, for every outcome that has one: the clean ones first, then by severity."""
     found = []
+    fits: dict[tuple[str, str, str], Any] = {}
     for outcome in outcomes:
-        if outcome.condition.perturbation is not None or outcome.predictions is None:
+        shown = outcome.condition.perturbation
+        if outcome.predictions is None or not isinstance(shown, Corrupted | None):
             continue
         for method, after in outcome.recalibrated.items():
             own = [part for part in logits if part.model == outcome.model]
             fitted = next((part for part in own if part.dataset == outcome.condition.dataset), own[0] if own else None)
             if fitted is None:
                 continue
-            fit = find("recalibration", method)(fitted.logits, fitted.labels)
+            place = outcome.model, fitted.dataset, method
+            if place not in fits:
+                fits[place] = find("recalibration", method)(fitted.logits, fitted.labels)
+            fit = fits[place]
             found.append(
                 Calibration(
                     outcome.model,
@@ -305,18 +313,44 @@ def calibrations(
                     reliability(outcome.predictions, bins),
                     reliability(after, bins),
                     fit.note,
+                    str(shown or ""),
+                    shown.severity if shown else 0,
                 )
             )
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: one.severity))
 
 
-def reliability(predictions: Predictions, bins: int) -> tuple[ReliabilityBin, ...]:
-    """The bins of a reliability diagram that hold images, by ascending confidence (equal width)."""
+def reliability(predictions: Predictions, bins: int, alpha: float = 0.05) -> tuple[ReliabilityBin, ...]:
+    """The bins of a reliability diagram that hold images, by ascending confidence (equal width).
+
+    The band is that of a binomial at the bin's mean confidence, at least as wide as the exact one of unequal confidences.
+    """
     index = equal_width(predictions.confidence, bins)
     counts = sums(index, np.ones(len(predictions)), bins)
     confidences, rights = sums(index, predictions.confidence, bins), sums(index, predictions.correct, bins)
+    filled = [(confidence / n, right / n, int(n)) for confidence, right, n in zip(confidences, rights, counts, strict=True) if n]
     return tuple(
-        ReliabilityBin(confidence / count, right / count, int(count))
-        for confidence, right, count in zip(confidences.tolist(), rights.tolist(), counts.tolist(), strict=True)
-        if count
+        ReliabilityBin(
+            float(sure), float(right), n, float(binom.ppf(alpha, n, min(sure, 1)) / n), float(binom.ppf(1 - alpha, n, min(sure, 1)) / n)
+        )
+        for sure, right, n in filled
     )
+
+
+def selections(outcomes: Iterable[Outcome], points: int = 50) -> tuple[Selection, ...]:
+    """The risk-coverage curve of every clean outcome, at about as many `points`. Images equally confident count as drawn at random."""
+    return tuple(
+        Selection(outcome.model, outcome.condition.dataset, _risks(outcome.predictions, points))
+        for outcome in outcomes
+        if outcome.condition.perturbation is None and outcome.predictions is not None
+    )
+
+
+def _risks(predictions: Predictions, points: int) -> tuple[RiskAtCoverage, ...]:
+    order = np.argsort(-predictions.confidence, kind="stable")
+    _, group = np.unique(-predictions.confidence[order], return_inverse=True)
+    wrong = (~predictions.correct[order]).astype(np.float64)
+    wrong = (np.bincount(group, weights=wrong) / np.bincount(group))[group]  # the mean of each tie
+    risk = wrong.cumsum() / np.arange(1, len(wrong) + 1)
+    places = np.unique(np.linspace(1, len(wrong), min(points, len(wrong))).round().astype(np.int64)) - 1
+    return tuple(RiskAtCoverage((place + 1) / len(wrong), float(risk[place])) for place in places.tolist())

@@ -368,16 +368,25 @@ class ConditionResult:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Images whose confidence fell into one of the equal-width bins: their mean confidence, accuracy and number."""
+    """Images whose confidence fell into one of the equal-width bins: their mean confidence, accuracy and number.
+
+    `low` to `high` is the consistency band (Broecker & Smith 2007): where the accuracy of a calibrated model's bin would lie
+    nine times in ten.
+    """
 
     confidence: float
     accuracy: float
     images: int
+    low: float = 0.0
+    high: float = 1.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A model's calibration before and after a recalibration that was fitted on the calibration images alone."""
+    """A model's calibration before and after a recalibration that was fitted on the calibration images alone, which were shown clean.
+
+    `perturbation` is what the judged images were shown under; empty where they were clean.
+    """
 
     model: str
     dataset: str
@@ -389,6 +398,25 @@ class Calibration:
     reliability_before: tuple[ReliabilityBin, ...]
     reliability_after: tuple[ReliabilityBin, ...]
     note: str = ""
+    perturbation: str = ""
+    severity: int = 0
+
+
+@dataclass(frozen=True)
+class RiskAtCoverage:
+    """The share of wrong predictions among the most confident `coverage` of the images (Geifman & El-Yaniv 2017)."""
+
+    coverage: float
+    risk: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How a model's errors thin out when it may decline to answer where it is least confident; on clean images."""
+
+    model: str
+    dataset: str
+    points: tuple[RiskAtCoverage, ...]
 
 
 @dataclass(frozen=True)
@@ -419,6 +447,7 @@ class Report:
     verdicts: tuple[Verdict, ...]
     results: tuple[ConditionResult, ...]
     calibrations: tuple[Calibration, ...] = ()
+    selections: tuple[Selection, ...] = ()
     examples: tuple[Example, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

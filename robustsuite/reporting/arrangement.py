@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
 
-from robustsuite.records import Attacked, Condition, ConditionResult, Corrupted, Example, Norm, Report, Verdict
+from robustsuite.records import Attacked, Calibration, Condition, ConditionResult, Corrupted, Example, Norm, Report, Selection, Verdict
 from robustsuite.reporting import wording
 
 
@@ -232,3 +232,70 @@ def strips(report: Report) -> list[Strip]:
         )
         for (dataset, image), views in found.items()
     ]
+
+
+# ----------------------------------------------------------------------------------------------------- calibration
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    """The mean over corruptions of a calibration error at one severity, before and after recalibration; severity 0 is clean."""
+
+    severity: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Whether a recalibration that was fitted on clean images still holds under corruption."""
+
+    model: str
+    dataset: str
+    recalibration: str
+    corruptions: int
+    rows: tuple[DriftRow, ...]
+    worst: tuple[Calibration, ...]
+    metric: str = "expected_calibration_error"
+
+
+def clean_calibrations(report: Report) -> list[Calibration]:
+    """Those of the images as they are."""
+    return [one for one in report.calibrations if not one.perturbation]
+
+
+def drifts(report: Report) -> list[Drift]:
+    """One for each model, data set and recalibration that was also judged under corruption; `worst` is at the highest severity."""
+    groups: dict[tuple[str, str, str], list[Calibration]] = {}
+    for one in report.calibrations:
+        groups.setdefault((one.model, one.dataset, one.recalibration), []).append(one)
+    found = []
+    for (model, dataset, recalibration), each in groups.items():
+        severities = sorted({one.severity for one in each})
+        if len(severities) < 2:
+            continue
+        rows = []
+        for severity in severities:
+            before, after = (
+                mean([errors.get(Drift.metric) for one in each if one.severity == severity for errors in [getattr(one, when)]])
+                for when in ("before", "after")
+            )
+            if before is not None and after is not None:
+                rows.append(DriftRow(severity, before, after))
+        corruptions = len({one.perturbation.rpartition("-")[0] for one in each if one.perturbation})
+        worst = tuple(one for one in each if one.severity == severities[-1])
+        found.append(Drift(model, dataset, recalibration, corruptions, tuple(rows), worst))
+    return found
+
+
+def selections(report: Report) -> dict[str, list[Selection]]:
+    """The risk-coverage curves of every data set."""
+    found: dict[str, list[Selection]] = {}
+    for one in report.selections:
+        found.setdefault(one.dataset, []).append(one)
+    return found
+
+
+def risk_at(selection: Selection, coverage: float) -> float | None:
+    """The risk at the smallest coverage on the curve that is at least as large."""
+    return next((point.risk for point in selection.points if point.coverage >= coverage - 1e-9), None)

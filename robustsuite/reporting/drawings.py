@@ -73,7 +73,7 @@ def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
 
 def _percent_axis(frame: _Frame, step: int) -> Markup:
     """Horizontal grid lines with their percentages."""
-    levels = [percent / 100 for percent in range(0, 101, step)]
+    levels = [percent / 100 for percent in range(0, 101, step) if percent / 100 <= frame.y_most + 1e-9]
     return _joined(
         _line("axis" if level == 0 else "grid", frame.left, frame.y(level), frame.right, frame.y(level))
         + _text(frame.left - 6, frame.y(level) + 4, f"{100 * level:.0f}", "end")
@@ -112,13 +112,20 @@ def legend_mark(series: int) -> Markup:
     )
 
 
-def accuracy_curves(title: str, series: Sequence[Sequence[Point]], ticks: Sequence[tuple[float, str]], x_label: str) -> Markup:
-    """Lines of accuracy (y, 0 to 1) by something that starts at 0 (x); `ticks` are the places on the x axis that have a name."""
+def curves(
+    title: str,
+    series: Sequence[Sequence[Point]],
+    ticks: Sequence[tuple[float, str]],
+    x_label: str,
+    y_label: str = "accuracy, %",
+    y_most: float = 1.0,
+) -> Markup:
+    """Lines of a share (y, 0 to `y_most`) by something that starts at 0 (x); `ticks` are the places on the x axis that have a name."""
     most = max((x for x, _ in ticks), default=0.0) or 1.0
-    frame = _Frame(left=44.0, top=12.0, width=360.0, height=216.0, x_most=most)
+    frame = _Frame(left=44.0, top=12.0, width=360.0, height=216.0, x_most=most, y_most=y_most)
     parts = [
-        _percent_axis(frame, 25),
-        _text(14.0, frame.top + frame.height / 2, "accuracy, %", kind="label", turn=' transform="rotate(-90 14 120)"'),
+        _percent_axis(frame, 25 if y_most > 0.5 else 10 if y_most > 0.2 else 5),
+        _text(14.0, frame.top + frame.height / 2, y_label, kind="label", turn=' transform="rotate(-90 14 120)"'),
     ]
     # The last tick is kept and the others give way from the right, so that names never overlap.
     free = float("inf")
@@ -145,6 +152,7 @@ def reliability_diagram(title: str, bins: Sequence[ReliabilityBin]) -> Markup:
 
     A point on the diagonal is a bin whose images are as often right as the model says; the stem is the gap. Points and bars
     stand at the mean confidence of their bin; empty bins are left out, and those of few images are hollow and not connected.
+    Behind them lies the consistency band: within it a gap may be chance.
     """
     frame = _Frame(left=44.0, top=10.0, width=236.0, height=236.0)
     bars = _Frame(
@@ -156,11 +164,16 @@ def reliability_diagram(title: str, bins: Sequence[ReliabilityBin]) -> Markup:
     for one in filled:
         kind = "gap" if one.images >= FEW else "gap few"
         parts.append(_line(kind, frame.x(one.confidence), frame.y(one.confidence), frame.x(one.confidence), frame.y(one.accuracy)))
+    if len(filled) > 1:
+        upper = [f"{frame.x(one.confidence):.1f} {frame.y(one.high):.1f}" for one in filled]
+        lower = [f"{frame.x(one.confidence):.1f} {frame.y(one.low):.1f}" for one in reversed(filled)]
+        parts.insert(0, Markup('<path class="band" d="M{}z"/>').format("L".join([*upper, *lower])))
     if solid:
         parts.append(_stroke(0, "M" + "L".join(f"{frame.x(one.confidence):.1f} {frame.y(one.accuracy):.1f}" for one in solid)))
     for one in filled:
         images = f"{one.images:,} image{'' if one.images == 1 else 's'}"
-        words = f"confidence {100 * one.confidence:.1f} %, accuracy {100 * one.accuracy:.1f} %, {images}"
+        band = f"a calibrated model's would lie between {100 * one.low:.1f} and {100 * one.high:.1f} %"
+        words = f"confidence {100 * one.confidence:.1f} %, accuracy {100 * one.accuracy:.1f} %, {images}; {band}"
         parts.append(_mark(0, frame.x(one.confidence), frame.y(one.accuracy), words, hollow=one.images < FEW))
         # At least a hair's breadth: one image among thousands is still an image.
         height = max(bars.height * one.images / bars.y_most, 0.8)

@@ -1,7 +1,7 @@
 """A report as one HTML page that opens from disk: no script, no network, everything inside the file."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from robustsuite.records import Calibration, ConditionResult, Report, Verdict
+from robustsuite.records import Calibration, ConditionResult, Report, Selection, Verdict
 from robustsuite.reporting import arrangement, drawings, wording
 
 CARDS = 24
@@ -46,6 +46,8 @@ def _template() -> Template:
         curve_drawing=_curve_drawing,
         reliability_drawing=_reliability_drawing,
         few=drawings.FEW,
+        drift_drawing=_drift_drawing,
+        risk_drawing=_risk_drawing,
         gate_drawing=_gate_drawing,
         calibration_rows=_calibration_rows,
         picture_source=_picture_source,
@@ -73,15 +75,44 @@ def _curve_drawing(curve: arrangement.Curve) -> Markup:
         )
     title = f"Accuracy by radius under {curve.attack} in {wording.NORMS[curve.norm]}; the table below it has the numbers"
     ticks = [(float(radius), wording.radius(radius)) for radius, _ in curve.rows]
-    return drawings.accuracy_curves(title, series, ticks, f"radius ε in {wording.NORMS[curve.norm]}")
+    return drawings.curves(title, series, ticks, f"radius ε in {wording.NORMS[curve.norm]}")
 
 
 def _reliability_drawing(calibration: Calibration, when: str) -> Markup:
     bins = calibration.reliability_before if when == "before" else calibration.reliability_after
-    title = (
-        f"Accuracy by confidence of {calibration.model} on {calibration.dataset}, {when} {wording.metric_name(calibration.recalibration)}"
-    )
+    shown = f"{calibration.dataset}{' under ' if calibration.perturbation else ''}{calibration.perturbation}"
+    title = f"Accuracy by confidence of {calibration.model} on {shown}, {when} {wording.metric_name(calibration.recalibration)}"
     return drawings.reliability_diagram(title, bins)
+
+
+def _drift_drawing(drift: arrangement.Drift) -> Markup:
+    ticks = [(float(row.severity), str(row.severity)) for row in drift.rows]
+    series = [
+        [
+            drawings.Point(row.severity, value, f"{when} recalibration, severity {row.severity}: {wording.number(drift.metric, value)}")
+            for row, value in zip(drift.rows, values, strict=True)
+        ]
+        for when, values in (("before", [row.before for row in drift.rows]), ("after", [row.after for row in drift.rows]))
+    ]
+    most = max(max(row.before, row.after) for row in drift.rows)
+    title = f"Calibration error of {drift.model} on {drift.dataset} by severity, before and after; the table beside it has the numbers"
+    return drawings.curves(title, series, ticks, "severity (0: clean)", "calibration error, %", min(1.0, -(-most // 0.1) * 0.1 or 0.1))
+
+
+def _risk_drawing(dataset: str, several: Sequence[Selection]) -> Markup:
+    series = [
+        [
+            drawings.Point(
+                point.coverage, point.risk, f"{one.model}: {100 * point.risk:.1f} % wrong of the surest {100 * point.coverage:.0f} %"
+            )
+            for point in one.points
+        ]
+        for one in several
+    ]
+    most = max(point.risk for one in several for point in one.points)
+    ticks = [(share / 4, f"{25 * share}") for share in range(5)]
+    title = f"Risk by coverage on {dataset}: the share of wrong predictions among the surest images"
+    return drawings.curves(title, series, ticks, "coverage, % of images", "wrong, %", min(1.0, -(-most // 0.1) * 0.1 or 0.1))
 
 
 def _gate_drawing(verdict: Verdict) -> Markup:

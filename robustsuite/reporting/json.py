@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from robustsuite.errors import UsageError
-from robustsuite.records import Attacked, Condition, Corrupted, Frame, Perturbation, Report, ThreatModel
+from robustsuite.records import Attacked, Condition, Corrupted, Diagnosed, Frame, Perturbation, Report, ThreatModel
 
 SCHEMA_VERSION = 1
 """The newest version that this module writes and reads."""
@@ -91,6 +91,8 @@ def _written_perturbation(perturbation: Perturbation) -> dict[str, Any] | None:
                 "epsilon": str(threat.epsilon),
                 "options": {name: _written(option) for name, option in options},
             }
+        case Diagnosed(diagnostic, options):
+            return {"diagnostic": diagnostic, "options": {name: _written(option) for name, option in options}}
         case Corrupted() | Frame():
             return _written_fields(perturbation)
     return None
@@ -164,13 +166,21 @@ def _read_condition(value: Any, where: str) -> Condition:
         return Condition(dataset)
     if isinstance(perturbation, dict) and "sequence" in perturbation:
         return Condition(dataset, _read_record(Frame, perturbation, where))
+    if isinstance(perturbation, dict) and set(perturbation) == {"diagnostic", "options"}:
+        name = _read(str, perturbation["diagnostic"], f"{where}.diagnostic")
+        return Condition(dataset, Diagnosed(name, _read_options(perturbation["options"], where)))
     if not isinstance(perturbation, dict) or "attack" not in perturbation:
         return Condition(dataset, _read_record(Corrupted, perturbation, where))
-    if set(perturbation) != {"attack", "norm", "epsilon", "options"} or not isinstance(perturbation["options"], dict):
+    if set(perturbation) != {"attack", "norm", "epsilon", "options"}:
         raise _misfit(Attacked, perturbation, where)
     threat = _read_record(ThreatModel, {name: perturbation[name] for name in ("norm", "epsilon")}, where)
-    options = tuple((name, _read(int | float | bool | str, option, f"{where}.{name}")) for name, option in perturbation["options"].items())
-    return Condition(dataset, Attacked(_read(str, perturbation["attack"], where), threat, options))
+    return Condition(dataset, Attacked(_read(str, perturbation["attack"], where), threat, _read_options(perturbation["options"], where)))
+
+
+def _read_options(value: Any, where: str) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(value, dict):
+        raise _misfit(dict, value, f"{where}.options")
+    return tuple((name, _read(int | float | bool | str, option, f"{where}.{name}")) for name, option in value.items())
 
 
 @cache

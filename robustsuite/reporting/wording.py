@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Literal
 
-from robustsuite.records import Attacked, Condition, Corrupted, Decision, Frame, Measurement, Norm, Report, Status, Verdict
+from robustsuite.records import Attacked, Condition, Corrupted, Decision, Diagnosed, Frame, Measurement, Norm, Report, Status, Verdict
 
 Standing = Status | Literal["measured"]
 
@@ -245,5 +245,7 @@ def perturbation_name(condition: Condition) -> str:
             return f"{metric_name(sequence)} sequence, frame {number}"
         case Attacked(attack, threat, options):
             return ", ".join([f"{attack} {NORMS[threat.norm]} {radius(threat.epsilon)}", *(f"{name}={option}" for name, option in options)])
+        case Diagnosed(diagnostic, options):
+            return ", ".join([metric_name(diagnostic), *(f"{name}={option}" for name, option in options)])
         case None:
             return "clean"
