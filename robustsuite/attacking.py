@@ -235,8 +235,11 @@ def curve(
     search.look(images, clean)
     options = dict(radii[0].options)
     stages = attacking.stages(threat, clean.shape[1], **options) if hasattr(attacking, "stages") else [(radii[0].attack, options)]
-    for search.current, (name, own) in enumerate(stages):
-        _run(search, name, own, clean, keyed(keys, seed, f"{name} {threat} {sorted(own.items())}"), width or len(images), minimal)
+    reach = margin(clean, labels)
+    for search.current, (name, own, *share) in enumerate(stages):
+        waiting = ~search.fallen & (search.least < share[0] * reach) if share else ~search.fallen
+        noise = keyed(keys, seed, f"{name} {threat} {sorted(own.items())}")
+        _run(search, name, own, clean, noise, waiting.nonzero()[:, 0], width or len(images), minimal)
     return [_judged(search, one.threat if minimal else None, width or len(images), place == 0) for place, one in enumerate(radii)]
 
 
@@ -245,11 +248,12 @@ def is_minimal(attack: str) -> bool:
     return getattr(module("attacks", attack), "MINIMAL", False)
 
 
-def _run(search: _Search, attack: str, options: dict[str, Any], clean: Logits, noise: KeyedNoise, width: int, keep_on: bool) -> None:
-    """One attack on all images that stand."""
+def _run(
+    search: _Search, attack: str, options: dict[str, Any], clean: Logits, noise: KeyedNoise, waiting: Tensor, width: int, keep_on: bool
+) -> None:
+    """One attack on the images that wait, by number."""
     attacking = module("attacks", attack)
     search.free = is_minimal(attack)
-    waiting = (~search.fallen).nonzero()[:, 0]
     search.rows, state = waiting[:0], None
     while len(waiting) or len(search.rows):
         if len(waiting) and len(search.rows) < width:
