@@ -1,7 +1,8 @@
 """Attacks that may not have worked: what they left standing is then no robustness. Pure: no model, no images, no torch.
 
-The indicators of Pintor et al. 2022 (arXiv:2106.09947) that can be had from an attack's own passes (`AttackResult.counts`), and
-black-box attacks that felled what an attack by gradients did not (AutoAttack's flag for Square).
+The indicators of Pintor et al. 2022 (arXiv:2106.09947) that can be had from an attack's own passes (`AttackResult.counts`); unlimited
+attacks that did not fell everything; and black-box attacks that felled what an attack by gradients did not (AutoAttack's flag for
+Square).
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,11 +36,23 @@ def _by_its_counts(outcome: Outcome) -> Iterator[str]:
             f"{who}: {rising} of the {counts['standing']} images that stood were still getting worse when the attack ended; "
             "give it more steps"
         )
+    if _unlimited(outcome) and counts.get("standing", 0):
+        yield (
+            f"{who}: {counts['standing']} of {counts['attacked']} images stood although every image may become any other; "
+            "the attack has failed, and what stands at smaller radii is no robustness either"
+        )
     if (back := counts.get("taken_back", 0)) > TAKEN_BACK * counts.get("attacked", 0):
         yield (
             f"{who}: {back} of {counts['attacked']} images fell and stood when shown the same pixels again; the model answers at "
             "random, and one answer says little"
         )
+
+
+def _unlimited(outcome: Outcome) -> bool:
+    """Whether the threat model allows every image there is, to an attack that sees the gradients."""
+    shown = outcome.condition.perturbation
+    assert isinstance(shown, Attacked)
+    return shown.threat.norm == "linf" and shown.threat.epsilon >= 1 and not is_black_box(shown.attack)
 
 
 def _beaten_by(outcome: Outcome, others: Sequence[Outcome]) -> Iterator[str]:

@@ -39,6 +39,8 @@ from robustsuite.roles import Labels, Levels, Logits
 
 AUTO_BATCH = {"cpu": 64, "cuda": 256}
 KEPT_PIXELS = 8 * 224 * 224  # shown at a time on a CPU: a larger batch's activations are returned to the system and faulted back in
+ASKED_AGAIN = 16  # images that every model is shown twice, to see whether it draws at random
+STEADY = 1e-3  # logits that differ by less, relative to the largest, may be rounding
 POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
 Recalibrate = Callable[[np.ndarray], np.ndarray]
 Conform = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -136,6 +138,7 @@ class _Run:
         self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
         self.prepared = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
         self.size = settings.batch_size or AUTO_BATCH[device.type]
+        self.asked: set[str] = set()  # the models that have been shown the same images twice
         self.failed: dict[tuple[str, str], str] = {}  # (model, condition) -> why
         self.fits: dict[tuple[str, str], _Fits] = {}  # (model, data set) -> what was fitted on its calibration images
 
@@ -223,6 +226,7 @@ class _Run:
         """One batch under every condition, for every model."""
         outcomes: list[Outcome] = []
         pictures: list[Picture] = []
+        notes: list[str] = []
         clean: dict[str, Logits] = {}
         playing: Playing = {}
         curves: Curves = {}
@@ -252,12 +256,29 @@ class _Run:
                             logits = self.classify(subject, levels)
                             if condition.perturbation is None:
                                 clean[model.alias] = logits
+                                notes += self.asked_again(subject, levels, logits)
                             outcome = self.outcome(model.alias, shown, condition, logits, fits[model.alias])
                     except Exception as error:
                         outcome = self.fail(model.alias, condition, _told(error))
                     outcomes.append(outcome)
         images = len(next(iter(prepared.values())).rows)
-        return Block(name, images, tuple(outcomes), pictures=tuple(pictures), facts=_facts(name, prepared, conditions))
+        return Block(name, images, tuple(outcomes), pictures=tuple(pictures), notes=tuple(notes), facts=_facts(name, prepared, conditions))
+
+    def asked_again(self, subject: Subject, levels: Levels, logits: Logits) -> list[str]:
+        """A sentence about a model that answers otherwise when it is shown the same images again; asked once."""
+        alias = subject.model.alias
+        if alias in self.asked:
+            return []
+        self.asked.add(alias)
+        again = self.classify(subject, levels[:ASKED_AGAIN])
+        first = logits[: len(again)]
+        if float((again - first).abs().max()) <= STEADY * (1 + float(first.abs().max())):
+            return []
+        changed = int((again.argmax(dim=1) != first.argmax(dim=1)).sum())
+        return [
+            f"model {alias!r} answered otherwise when shown the same {len(again)} images again ({changed} predictions changed): it "
+            "draws at random, one answer says little, and an attack should average its gradients over many draws"
+        ]
 
     def at_once(self, levels: Levels) -> int:
         """How many images to show to a model at a time, where the user did not say."""

@@ -66,6 +66,8 @@ def data_folders(arguments: Sequence[str], suites: Sequence[Suite]) -> dict[str,
 def load_datasets(suite: Suite, folders: Mapping[str, Path], without: Container[str] = ()) -> dict[str, Dataset]:
     """The data sets that a suite asks for, opened, but for the names in `without`.
 
+    In place of a folder, the name of a data set that needs none, such as `digits`, stands for that one.
+
     Raises `UsageError` for one that is missing or not as it should be.
     """
     opened = {}
@@ -76,7 +78,10 @@ def load_datasets(suite: Suite, folders: Mapping[str, Path], without: Container[
             raise UsageError(
                 f"suite {suite.name!r} needs images for {name!r}: add --data {name}=FOLDER ({demand.description or demand.dataset})"
             )
-        opened[name] = catalog.find("datasets", demand.dataset)(folders.get(name))
+        dataset, folder = demand.dataset, folders.get(name)
+        if folder is not None and not folder.exists() and str(folder) in catalog.names("datasets") and not _needs_folder(str(folder)):
+            dataset, folder = str(folder), None
+        opened[name] = catalog.find("datasets", dataset)(folder)
     return opened
 
 

@@ -67,7 +67,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a model: timm:NAME, torchvision:NAME, file.py:function, model.pt2, …",
     )
     group.addoption(
-        "--data", action="append", default=[], metavar="NAME=FOLDER", help="where the images of a suite's data set are (repeatable)"
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="where the images of a suite's data set are, or the name of one that needs no folder (repeatable)",
     )
     group.addoption("--reports", default=None, metavar="DIR", help="where runs are written (default: reports)")
     parser.addini("rs_reports", "where robustsuite writes its runs", default="reports")

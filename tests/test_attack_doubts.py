@@ -119,3 +119,39 @@ def test_attacks_on_other_images_or_cut_short_are_not_compared(toy: Toy) -> None
     path = str(toy.write_suite("doubts", two))
     report = robustsuite.evaluate(path, {"m": Brittle()}, {"images": toy.images, "more": more.images}, device="cpu")
     assert not [note for note in report.notes if "felled" in note]
+
+
+UNLIMITED = """
+schema = 1
+title = "unlimited"
+[data.images]
+dataset = "image_folder"
+[[check]]
+name = "unlimited"
+attack = "pgd"
+epsilon = 1
+"""
+
+
+@pytest.mark.parametrize(("model", "doubted"), [(colour, False), (Rounded(), True)], ids=["plain", "input rounded"])
+def test_an_unlimited_attack_that_fells_less_than_everything_has_failed(model: Callable[[Tensor], Tensor], doubted: bool, toy: Toy) -> None:
+    suite = str(toy.write_suite("unlimited", UNLIMITED))
+    report = robustsuite.evaluate(suite, {"m": model}, {"images": toy.images}, device="cpu")
+    assert any("every image may become any other" in note for note in report.notes) == doubted
+
+
+def test_a_model_that_changes_its_mind_is_told_even_without_an_attack(toy: Toy) -> None:
+    suite = str(toy.write_suite("plain", PLAIN))
+    for model, told in ((Random(), True), (colour, False)):
+        report = robustsuite.evaluate(suite, {"m": model}, {"images": toy.images}, device="cpu")
+        assert any("answered otherwise when shown the same" in note for note in report.notes) == told
+
+
+PLAIN = """
+schema = 1
+title = "plain"
+[data.images]
+dataset = "image_folder"
+[[check]]
+name = "clean"
+"""

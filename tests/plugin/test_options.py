@@ -192,3 +192,8 @@ def test_the_plugin_runs_in_a_folder_with_nothing_in_it(tmp_path: Path) -> None:
     result = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     assert result.returncode == 0, result.stdout + result.stderr
     assert "suite:smoke::f::clean-accuracy" in result.stdout
+
+
+def test_a_data_set_that_needs_no_folder_may_stand_in_for_one(pytester: pytest.Pytester, toy: Toy) -> None:
+    result = pytester.runpytest("--suite", "toy", "--model", "digits-robust", "--data", "images=digits", "-k", "clean")
+    result.assert_outcomes(passed=1)
