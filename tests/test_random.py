@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from robustsuite.numerics.random import KeyedNoise, image_keys, keyed, splitmix
+from robustsuite.numerics.random import AHEAD, KeyedNoise, image_keys, keyed, splitmix
 
 WORD = (1 << 64) - 1
 IDS = [f"class/{number}.png" for number in range(64)]
@@ -47,11 +47,12 @@ def test_splitmix_gives_the_words_that_other_implementations_print() -> None:
 
 
 @quickly
-@given(words, st.integers(1, 9), st.integers(1, 9))
-def test_words_follow_the_published_sequence_across_calls(key: int, first: int, second: int) -> None:
+@given(words, st.lists(st.sampled_from([1, 2, 9, AHEAD - 1, AHEAD, AHEAD + 1, 3 * AHEAD]), min_size=1, max_size=5))
+def test_words_follow_the_published_sequence_across_calls(key: int, counts: list[int]) -> None:
     stream = KeyedNoise(torch.tensor([key], dtype=torch.int64))
-    found = torch.cat([stream.words(first), stream.words(second)], dim=1)[0]
-    expected = [published_splitmix(key + (place + 1) * 0x9E3779B97F4A7C15) for place in range(first + second)]
+    found = torch.cat([stream.words(count) for count in counts], dim=1)[0]
+    assert stream.drawn == sum(counts)
+    expected = [published_splitmix(key + (place + 1) * 0x9E3779B97F4A7C15) for place in range(sum(counts))]
     assert [word & WORD for word in found.tolist()] == expected
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robustsuite.numerics.levels import to_unit
-from robustsuite.numerics.warping import displaced, sampled, smoothed
+from robustsuite.numerics.warping import displaced, pixels, sampled, smoothed
 from robustsuite.roles import Images, Levels, Noise
 
 BENCHMARKS = ("imagenet-c",)
@@ -76,15 +76,14 @@ def _affine(jitter: Float[Tensor, "batch 3 2"], largest: float, height: int, wid
     half = max(min(height, width) // 3, 1)
     corners = _corners(height // 2, width // 2, half, jitter.device)
     moved = (corners + (jitter * largest).float()).double()
-    turned = torch.stack([moved[..., 1], -moved[..., 0]], dim=-1)  # by a right angle, as the square's sides are to each other
-    side_1, side_2 = moved[:, 0] - moved[:, 1], moved[:, 2] - moved[:, 1]
-    area = side_1[:, 0] * side_2[:, 1] - side_2[:, 0] * side_1[:, 1]
+    sides = moved[:, ::2] - moved[:, 1:2]
+    area = sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 1, 0] * sides[:, 0, 1]
     # Moved onto one line the points define no map; every pixel then reads the second of them.
-    scale = torch.where(area != 0, 2 * half / area, 0)
-    inverse = scale[:, None, None] * torch.stack([turned[:, 0] - turned[:, 1], turned[:, 2] - turned[:, 1]], dim=1)
+    scale = (2 * half / area).nan_to_num_(posinf=0, neginf=0)
+    # The rows of the inverse are the sides turned by a right angle, as the square's sides are to each other.
+    inverse = scale[:, None, None] * sides.flip(2).mul_(_turn(jitter.device))
     offset = corners[1] - (inverse @ moved[:, 1, :, None])[..., 0]
-    columns = torch.arange(width, device=jitter.device)
-    rows = torch.arange(height, device=jitter.device)[:, None]
+    columns, rows = pixels(width, jitter.device), pixels(height, jitter.device)[:, None]
     found = inverse[:, :, 0, None, None] * columns + (inverse[:, :, 1, None, None] * rows + offset[..., None, None])
     return found[:, 0], found[:, 1]
 
@@ -93,3 +92,8 @@ def _affine(jitter: Float[Tensor, "batch 3 2"], largest: float, height: int, wid
 def _corners(x: int, y: int, half: int, device: torch.device) -> Float[Tensor, "3 2"]:
     """The three points before they move, (x, y) in pixels."""
     return torch.tensor([[x + half, y + half], [x + half, y - half], [x - half, y - half]], dtype=torch.float32, device=device)
+
+
+@cache
+def _turn(device: torch.device) -> Float[Tensor, " 2"]:
+    return torch.tensor([1, -1], dtype=torch.float64, device=device)

@@ -37,9 +37,11 @@ def glass_blur(levels: Levels, severity: int, noise: Noise, profile: str) -> Lev
     rows, columns = height - 2 * reach, width - 2 * reach
     pixels = gaussian_blurred(levels, sigma).flatten(2)
     if rows > 0 and columns > 0:
-        for _ in range(passes):
-            source = _copied(noise.integers(2 * reach, rows, columns, 2) - reach, height, width, reach)
-            pixels = pixels.gather(2, source[:, None].expand(-1, 3, -1))
+        at_once = 1 if on_host(levels.device) else passes  # one pass stays in a processor's cache; a GPU launches no more for all
+        for _ in range(passes // at_once):
+            sources = _copied(noise.integers(2 * reach, at_once, rows, columns, 2).sub_(reach).flatten(0, 1), height, width, reach)
+            for source in sources.view(-1, at_once, 1, height * width).unbind(dim=1):
+                pixels = pixels.gather(2, source.expand(-1, 3, -1))
     return gaussian_blurred(pixels.view(levels.shape), sigma)
 
 
@@ -52,10 +54,12 @@ def _copied(offsets: Int64[Tensor, "batch rows columns 2"], height: int, width: 
         width: of the image.
         reach: largest offset.
     """
-    own = torch.arange(height * width, device=offsets.device)
-    read = own.repeat(len(offsets), 1)
+    ahead = (offsets[..., 1] * width).add_(offsets[..., 0]).flip(1, 2)
+    del offsets  # half of the memory that all of this would take
+    own = torch.arange(height * width, device=ahead.device)
+    read = own.repeat(len(ahead), 1)
     visited = read.view(-1, height, width)[:, reach + 1 : height - reach + 1, reach + 1 : width - reach + 1]
-    visited += (offsets[..., 1] * width + offsets[..., 0]).flip(1, 2)
+    visited += ahead
     # A pixel of a higher number was visited before, and has the colour that it took over itself: such chains of higher and
     # higher numbers are followed to their ends, twice as far in every round. Any other still has the colour it had.
     last = torch.maximum(read, own)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
+from robustsuite.numerics.placement import on_host
 from robustsuite.roles import Levels, Noise
 
 BENCHMARKS = ("imagenet-c-extra",)
@@ -20,7 +21,7 @@ SATURATION = {  # (factor, what is added to the product), severity 1 to 5
 }
 
 
-def _chosen(
+def _chosen_by_bits(
     where: Bool[Tensor, "batch height width"], one: UInt8[Tensor, "batch height width"], other: UInt8[Tensor, "batch height width"]
 ) -> UInt8[Tensor, "batch height width"]:
     """`torch.where` by bits: on a CPU that one branches for every element, and takes many times as long."""
@@ -38,13 +39,14 @@ def saturate(levels: Levels, severity: int, noise: Noise, profile: str) -> Level
     float64 falls. So the steps are those of scikit-image's `rgb2hsv` and `hsv2rgb`, and only what cannot matter is left out.
     """
     factor, added = SATURATION[profile][severity - 1]
+    chosen = _chosen_by_bits if on_host(levels.device) else torch.where
     red, green, blue = levels.unbind(1)
     most, least = torch.maximum(torch.maximum(red, green), blue), torch.minimum(torch.minimum(red, green), blue)
     blue_leads = blue == most
     green_leads = (green == most) & ~blue_leads
     # Hue is where the leading channel stands on the circle (0, 2 or 4 of 6), and from there the difference of the other two.
-    ahead = _chosen(blue_leads, red, _chosen(green_leads, blue, green))
-    behind = _chosen(blue_leads, green, _chosen(green_leads, red, blue))
+    ahead = chosen(blue_leads, red, chosen(green_leads, blue, green))
+    behind = chosen(blue_leads, green, chosen(green_leads, red, blue))
     value, smallest, ahead, behind = torch.stack((most, least, ahead, behind)).double().div_(255)
     spread = value - smallest
     saturation = (spread / value.clamp(min=1 / 256)).mul_(factor).add_(added).clamp_(max=1)  # of black: 0, then added
@@ -59,9 +61,9 @@ def saturate(levels: Levels, severity: int, noise: Noise, profile: str) -> Level
     between, smallest = torch.stack((between, smallest)).mul_(255).to(torch.uint8)
     return torch.stack(
         (
-            _chosen(red == most, most, _chosen(red == least, smallest, between)),
-            _chosen(green == least, smallest, _chosen(green == most, most, between)),
-            _chosen(blue == least, smallest, _chosen(blue == most, most, between)),
+            chosen(red == most, most, chosen(red == least, smallest, between)),
+            chosen(green == least, smallest, chosen(green == most, most, between)),
+            chosen(blue == least, smallest, chosen(blue == most, most, between)),
         ),
         dim=1,
     )

@@ -4,8 +4,6 @@ ImageNet-C: Hendrycks & Dietterich 2019, arXiv:1903.12261; constants from hendry
 ImageMagick.
 """
 
-import torch
-
 from robustsuite.numerics.filters import comet, sum_of_shifts, trail
 from robustsuite.numerics.snowing import behind_snow
 from robustsuite.numerics.zooming import magnified_in_frame
@@ -43,7 +41,7 @@ def snow(levels: Levels, severity: int, noise: Noise, profile: str) -> Images:
     mean, deviation, factor, threshold = FLAKES[profile][severity - 1]
     drawn = noise.normal(1, *levels.shape[-2:]).double().mul_(deviation).add_(mean)
     flakes = magnified_in_frame(drawn, factor)
-    flakes = torch.where(flakes < threshold, 0, flakes).clamp_(0, 1).mul_(255).floor_().float()
+    flakes = flakes.mul_(flakes >= threshold).clamp_(0, 1).mul_(255).floor_().float()
     weights = comet(*TRAIL[profile][severity - 1], levels.device)
     rows, columns = trail(90 * noise.uniform() - 135, len(weights))
     layer = sum_of_shifts(flakes, rows, columns, weights.expand(rows.shape)).add_(0.5).floor_()

@@ -3,8 +3,6 @@
 Michaelis et al. 2019, arXiv:1907.07484; constants from imagecorruptions 1.1.2, the same for images of any size.
 """
 
-import torch
-
 from robustsuite.numerics.filters import comet, sum_of_shifts, trail, within
 from robustsuite.numerics.snowing import behind_snow
 from robustsuite.numerics.zooming import magnified
@@ -39,7 +37,7 @@ def snow_imagecorruptions(levels: Levels, severity: int, noise: Noise, profile: 
     height, width = levels.shape[-2:]
     drawn = noise.normal(1, height, width).double().mul_(deviation).add_(mean)
     flakes = magnified(drawn, factor)
-    flakes = torch.where(flakes < threshold, 0, flakes).clamp_(0, 1)
+    flakes = flakes.mul_(flakes >= threshold).clamp_(0, 1)
     weights = comet(*TRAIL[profile][severity - 1], levels.device)
     rows, columns = trail(90 * noise.uniform() - 135, len(weights))
     layer = sum_of_shifts(flakes, rows, columns, within(rows, columns, weights, *flakes.shape[-2:]))

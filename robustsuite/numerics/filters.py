@@ -87,16 +87,16 @@ class Band:
 
 
 @cache
-def _gaussian_bands(size: int, sigma: float, device: torch.device) -> tuple[Band, ...]:
+def _gaussian_bands(size: int, sigma: float, device: torch.device, outputs: int) -> tuple[Band, ...]:
     """A Gaussian blur along a side of `size` pixels, cut off at 4 sigma; beyond the edge, the edge's pixel is repeated.
 
-    The matrix of the blur is zero far from its diagonal. A processor gains by leaving that out; a GPU by fewer, larger products.
+    The matrix of the blur is zero far from its diagonal, and bands of a few `outputs` leave most of that out.
     """
     radius = int(4 * sigma + 0.5)
     window = gaussian_window(2 * radius + 1, sigma)
     reached = (torch.arange(size)[:, None] + torch.arange(-radius, radius + 1)).clamp(0, size - 1)
     bands = []
-    for inputs in reached.split(32 if on_host(device) else 512):
+    for inputs in reached.split(outputs):
         low, high = int(inputs.min()), int(inputs.max()) + 1
         weights = torch.zeros(len(inputs), high - low, dtype=torch.float64)
         weights.scatter_add_(1, inputs - low, window.expand(len(inputs), -1))
@@ -122,10 +122,11 @@ def gaussian_blurred(levels: Levels, sigma: float) -> Levels:
         levels: uint8.
         sigma: pixels.
     """
+    outputs = 32 if on_host(levels.device) else 512  # a processor gains by leaving zeros out; a GPU by fewer, larger products
     blurred = looked_up(_levels_for_gaussian(sigma, levels.device), levels).flatten(0, 1)
     for side in (1, 2):
         parts = []
-        for band in _gaussian_bands(blurred.shape[side], sigma, levels.device):
+        for band in _gaussian_bands(blurred.shape[side], sigma, levels.device, outputs):
             few = blurred.narrow(side, band.inputs.start, band.inputs.stop - band.inputs.start)
             parts.append(band.weights.expand(len(few), -1, -1) @ few if side == 1 else few @ band.weights.T)
         blurred = torch.cat(parts, dim=side)
@@ -146,18 +147,22 @@ def trail(degrees: Float[Tensor, " batch"], taps: int) -> tuple[Int64[Tensor, "b
     ImageMagick's MotionBlurImage: `ceil(i * sin - 0.5)` rows down and `ceil(i * cos - 0.5)` columns to the right.
     """
     radians = degrees.double() * torch.pi / 180
-    down, right = taps * radians.sin(), taps * radians.cos()
-    steps = torch.arange(taps, device=degrees.device)
-    rows, columns = (steps * part[:, None] / torch.hypot(down, right)[:, None] - 0.5 for part in (down, right))
-    return rows.ceil().long(), columns.ceil().long()
+    down, right = ends = torch.stack((radians.sin(), radians.cos())).mul_(taps)
+    rows, columns = (ends[..., None] * _numbers(taps, degrees.device)).div_(torch.hypot(down, right)[:, None]).sub_(0.5).ceil_().long()
+    return rows, columns
+
+
+@cache
+def _numbers(count: int, device: torch.device) -> Int64[Tensor, " count"]:
+    """0, 1, 2, ..."""
+    return torch.arange(count, device=device)
 
 
 def within(
     rows: Int64[Tensor, "batch taps"], columns: Int64[Tensor, "batch taps"], weights: Float[Tensor, " taps"], height: int, width: int
 ) -> Float[Tensor, "batch taps"]:
     """The weights of a `trail` that ends where a step reaches as far as the image is high or wide: 0 from there on."""
-    ended = ((rows.abs() >= height) | (columns.abs() >= width)).cumsum(dim=1) > 0
-    return torch.where(ended, 0, weights)
+    return weights * ((rows.abs() < height) & (columns.abs() < width))  # no later step is nearer
 
 
 def sum_of_shifts(
@@ -183,13 +188,18 @@ def _sum_of_slices(images: Tensor, rows: Tensor, columns: Tensor, weights: Tenso
 
 
 def _sum_of_look_ups(images: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
-    """Two launches for each tap, whatever the number of images."""
-    batch, _, height, width = images.shape
-    y = (rows[..., None] + torch.arange(height, device=images.device)).clamp_(0, height - 1)[..., None]
-    x = (columns[..., None] + torch.arange(width, device=images.device)).clamp_(0, width - 1)[:, :, None]
-    image = torch.arange(batch, device=images.device)[:, None, None]
-    scale = weights.to(images.dtype)[..., None, None, None]
-    total = torch.zeros_like(images).movedim(1, -1)
-    for tap in range(rows.shape[1]):
-        total.addcmul_(images[image, :, y[:, tap], x[:, tap]], scale[:, tap])
-    return total.movedim(-1, 1)
+    """A row of the answer is a weighted sum of stretches of the image's rows: torch knows it as an embedding bag.
+
+    So one launch adds all taps of all images, one tap after the other; in float64.
+    """
+    batch, channels, height, width = images.shape
+    margin = min(rows.shape[1], width) - 1  # farther to the side there is but the edge
+    seen = torch.arange(-margin, width + margin, device=images.device).clamp_(0, width - 1)
+    padded = images.movedim(1, -1).index_select(2, seen).double()
+    plane = height * len(seen)
+    left = columns.clamp(-margin, margin).add_(torch.arange(margin, margin + batch * plane, plane, device=images.device)[:, None])
+    lines = (rows[:, None] + _numbers(height, images.device)[:, None]).clamp_(0, height - 1)
+    starts = torch.add(left[:, None], lines, alpha=len(seen)).flatten(0, 1)
+    stretches = padded.flatten().unfold(0, width * channels, channels)
+    found = F.embedding_bag(starts, stretches, mode="sum", per_sample_weights=weights.double().repeat_interleave(height, dim=0))
+    return found.view(batch, height, width, channels).movedim(-1, 1).to(images.dtype)

@@ -28,6 +28,8 @@ def _signed(word: int) -> int:
 GAMMA = _signed(0x9E3779B97F4A7C15)
 MIX_1 = _signed(0xBF58476D1CE4E5B9)
 MIX_2 = _signed(0x94D049BB133111EB)
+HALF_A_CELL = torch.tensor(2.0**-24, dtype=torch.float32)
+AHEAD = 256  # words per image
 
 
 def key_of(*parts: object) -> int:
@@ -43,22 +45,23 @@ def image_keys(ids: Sequence[str]) -> Tensor:
 
 def splitmix(words: Tensor) -> Tensor:
     """SplitMix64's output function on int64 words, wrapping; `>>` is made logical by masking the sign's copies."""
-    words = (words ^ ((words >> 30) & 0x3FFFFFFFF)) * MIX_1
-    words = (words ^ ((words >> 27) & 0x1FFFFFFFFF)) * MIX_2
-    return words ^ ((words >> 31) & 0x1FFFFFFFF)
+    words = (words >> 30).bitwise_and_(0x3FFFFFFFF).bitwise_xor_(words).mul_(MIX_1)
+    words = (words >> 27).bitwise_and_(0x1FFFFFFFFF).bitwise_xor_(words).mul_(MIX_2)
+    return (words >> 31).bitwise_and_(0x1FFFFFFFF).bitwise_xor_(words)
 
 
 @cache
 def _normal_table(device: torch.device) -> Tensor:
-    """The means of 65,536 equally probable slices of the standard normal, indexed by an int16 plus 32,768.
+    """The means of 65,536 equally probable slices of the standard normal, from the median up and then from the lowest up.
 
-    A slice's mean between quantiles a < b is (phi(a) - phi(b)) * 65,536. Nothing lies beyond 4.4 standard deviations; the
-    table is scaled (by 1 + 1e-5) so that its variance is 1.
+    So 16 bits are an index, and read as a signed number they grow with the mean. A slice's mean between quantiles a < b is
+    (phi(a) - phi(b)) * 65,536. Nothing lies beyond 4.4 standard deviations; the table is scaled (by 1 + 1e-5) so that its
+    variance is 1.
     """
     edges = torch.from_numpy(ndtri(torch.arange(65537, dtype=torch.float64).numpy() / 65536))
     density = torch.exp(-edges.square() / 2) / (2 * torch.pi) ** 0.5
     means = (density[:-1] - density[1:]) * 65536
-    return (means / means.square().mean().sqrt()).float().to(device)
+    return (means / means.square().mean().sqrt()).float().roll(32768).to(device)
 
 
 @dataclass
@@ -67,10 +70,13 @@ class KeyedNoise:
 
     Args:
         keys: int64 `[batch]`, one per image and purpose (`keyed`), on the device that should draw.
+        drawn: how many words of every image are drawn.
+        ahead: int64 `[batch, ...]`, the words after them that are computed already.
     """
 
     keys: Tensor
     drawn: int = field(default=0)
+    ahead: Tensor | None = field(default=None, repr=False)
 
     def __getitem__(self, rows: Tensor) -> "KeyedNoise":
         """The noise of some of the images, from its beginning."""
@@ -81,23 +87,31 @@ class KeyedNoise:
         return KeyedNoise(splitmix(self.keys ^ splitmix(numbers + 1)))
 
     def words(self, count: int) -> Tensor:
-        """int64 `[batch, count]`, the next `count` words of every image."""
-        counters = torch.arange(self.drawn + 1, self.drawn + 1 + count, dtype=torch.int64, device=self.keys.device)
+        """int64 `[batch, count]`, the next `count` words of every image.
+
+        Some more are computed with them: small draws follow each other, and a GPU takes as long for one word as for all of these.
+        """
+        found = self.ahead
+        if found is None or found.shape[1] < count:
+            counters = torch.arange(self.drawn + 1, self.drawn + 1 + count + AHEAD, dtype=torch.int64, device=self.keys.device)
+            found = splitmix(torch.add(self.keys[:, None], counters, alpha=GAMMA))
         self.drawn += count
-        return splitmix(self.keys[:, None] + counters * GAMMA)
+        rest = found[:, count:]
+        self.ahead = rest.clone() if count > AHEAD else rest  # a part would keep the memory of the whole
+        return found[:, :count]
 
     def uniform(self, *shape: int) -> Tensor:
         """float32 `[batch, *shape]` in (0, 1): the midpoints of 2**23 equal cells, each exact in float32."""
         count = prod(shape)
         halves = self.words((count + 1) // 2).view(torch.int32)[:, :count]
-        cells = (halves >> 9) & 0x7FFFFF
-        return ((cells.float() + 0.5) * 2.0**-23).view(-1, *shape)
+        cells = (halves & -(1 << 9)).view(torch.uint32).float()  # 2**9 times their numbers
+        return torch.add(HALF_A_CELL, cells, alpha=2.0**-32).view(-1, *shape)
 
     def normal(self, *shape: int) -> Tensor:
         """float32 `[batch, *shape]`, standard normal in 65,536 equally probable values, within 4.4 standard deviations."""
         count = prod(shape)
-        quarters = self.words((count + 3) // 4).view(torch.int16)[:, :count]
-        return _normal_table(self.keys.device)[quarters.int() + 32768].view(-1, *shape)
+        quarters = self.words((count + 3) // 4).view(torch.uint16)[:, :count].int()
+        return _normal_table(self.keys.device).index_select(0, quarters.view(-1)).view(-1, *shape)
 
     def integers(self, bound: int | Tensor, *shape: int) -> Tensor:
         """int64 `[batch, *shape]` in [0, bound), equally probable to 1 part in 2**32 / bound; a bound of at most 2**31.
@@ -105,9 +119,9 @@ class KeyedNoise:
         `bound` is one number, or int64 `[batch]`: one for each image.
         """
         count = prod(shape)
-        cells = self.words((count + 1) // 2).view(torch.int32)[:, :count].long() & 0xFFFFFFFF
+        cells = self.words((count + 1) // 2).view(torch.uint32)[:, :count].long()
         limits = bound.view(-1, 1) if isinstance(bound, Tensor) else bound
-        return ((cells * limits) >> 32).view(-1, *shape)
+        return cells.mul_(limits).bitwise_right_shift_(32).view(-1, *shape)
 
     def poisson(self, levels: Levels, rates: Tensor) -> Tensor:
         """float32 of the shape of `levels`: a Poisson count for every element, of mean `rates[level]` (float64 `[256]`)."""

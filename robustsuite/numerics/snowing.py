@@ -22,4 +22,4 @@ def behind_snow(levels: Levels, layer: Float[Tensor, "batch 1 height width"], ke
     grey = (green * GREEN).double().add_(red, alpha=RED).float()
     grey = grey.double().add_(blue, alpha=BLUE).float()
     white = torch.maximum(image, grey.mul_(1.5).add_(0.5)).mul_(1 - kept)
-    return image.mul_(kept).add_(white).double().add_(layer).add_(layer.flip(2, 3))
+    return image.mul_(kept).add_(white).add(layer).add_(layer.flip(2, 3))

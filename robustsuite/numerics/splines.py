@@ -36,33 +36,42 @@ def interpolating(size: int) -> Float64[np.ndarray, "size size"]:
     return np.linalg.inv(as_matrix(*cubic_taps(np.arange(size, dtype=np.float64), size), size))
 
 
+Parts = list[tuple[slice, Tensor]]
+"""Of a matrix, for some neighbouring rows each: which inputs they are sums of, and the weights `[rows, inputs]`."""
+
+
 @dataclass(frozen=True)
 class Banded:
     """A matrix of float64 that is zero far from its diagonal, to be applied along one side of images.
 
-    A processor gains by leaving the zeros out; a GPU by fewer, larger products.
-
     Attributes:
-        parts: for some neighbouring rows each: which inputs they are sums of, and the weights `[rows, inputs]`.
+        narrow: in parts of few rows: a processor gains by leaving the zeros out.
+        wide: the same in parts of many rows: a GPU gains by fewer, larger products.
     """
 
-    parts: tuple[tuple[slice, Tensor], ...]
+    narrow: Parts
+    wide: Parts
 
     @classmethod
     def of(cls, matrix: Float64[np.ndarray, "outputs inputs"], device: torch.device) -> "Banded":
         """Entries below 1e-12 count as zero."""
-        rows = 32 if on_host(device) else 512
-        parts = []
-        for few in np.split(matrix, range(rows, len(matrix), rows)):
-            reached = np.flatnonzero((np.abs(few) > 1e-12).any(axis=0))
-            inputs = slice(int(reached[0]), int(reached[-1]) + 1)
-            parts.append((inputs, torch.tensor(few[:, inputs], device=device)))
-        return cls(tuple(parts))
+        return cls(*(_parts(matrix, rows, device) for rows in (32, 512)))
 
     def down(self, images: Float[Tensor, "*batch inputs width"]) -> Float[Tensor, "*batch outputs width"]:
         """Sums of rows."""
-        return torch.cat([weights @ images[..., inputs, :] for inputs, weights in self.parts], dim=-2)
+        parts = self.narrow if on_host(images.device) else self.wide
+        return torch.cat([weights @ images[..., inputs, :] for inputs, weights in parts], dim=-2)
 
     def across(self, images: Float[Tensor, "*batch height inputs"]) -> Float[Tensor, "*batch height outputs"]:
         """Sums of columns."""
-        return torch.cat([images[..., inputs] @ weights.T for inputs, weights in self.parts], dim=-1)
+        parts = self.narrow if on_host(images.device) else self.wide
+        return torch.cat([images[..., inputs] @ weights.T for inputs, weights in parts], dim=-1)
+
+
+def _parts(matrix: Float64[np.ndarray, "outputs inputs"], rows: int, device: torch.device) -> Parts:
+    parts = []
+    for few in np.split(matrix, range(rows, len(matrix), rows)):
+        reached = np.flatnonzero((np.abs(few) > 1e-12).any(axis=0))
+        inputs = slice(int(reached[0]), int(reached[-1]) + 1)
+        parts.append((inputs, torch.tensor(few[:, inputs], device=device)))
+    return parts
