@@ -1,6 +1,7 @@
 """The public functions: the same line that the plugin runs, in whole or in parts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -144,6 +145,8 @@ def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarra
             hint = catalog.did_you_mean(name, list(known)) if known else "it has none"
             raise UsageError(f"unknown option {name!r} of metric {metric!r}; {hint}")
     predictions = condense(logits, labels)
+    if metric in catalog.names("metrics") and catalog.constant("metrics", metric, "NEEDS_LOGITS", False):
+        predictions = replace(predictions, logits=logits.float().cpu().numpy())
     condition = Condition("given")
     outcome = judging.Outcome("given", condition, np.arange(len(predictions)), predictions, len(predictions))
     check = Check(metric, metric, (condition,), metric_options=tuple(sorted(options.items())))
