@@ -12,21 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustsuite import attacking, corrupting, decoding
+from robustsuite import attacking, corrupting, decoding, detecting
 from robustsuite.catalog import find
 from robustsuite.classifying import Subject, device_named, evaluation_mode
-from robustsuite.errors import EvaluationError
+from robustsuite.errors import EvaluationError, UsageError
 from robustsuite.numerics.condense import condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.memory import keep_freed_memory
 from robustsuite.numerics.random import KeyedNoise, image_keys, key_of, keyed
-from robustsuite.predictions import Block, CalibrationLogits, Outcome, Picture, Predictions
+from robustsuite.predictions import Block, CalibrationLogits, Evidence, Head, Outcome, Picture, Predictions
 from robustsuite.records import (
     Attacked,
     Condition,
     Conformed,
     Corrupted,
     Dataset,
+    Detection,
     Diagnosed,
     Frame,
     Model,
@@ -43,6 +44,7 @@ ASKED_AGAIN = 16  # images that every model is shown twice, to see whether it dr
 STEADY = 1e-3  # logits that differ by less, relative to the largest, may be rounding
 POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
 Recalibrate = Callable[[np.ndarray], np.ndarray]
+Score = Callable[[Evidence], np.ndarray]
 Conform = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Playing = dict[object, Iterator[tuple[int, Levels]]]
 """The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
@@ -107,7 +109,17 @@ class _Fits:
 
     recalibrations: Mapping[str, Recalibrate] = field(default_factory=dict)
     conformed: Mapping[Conformed, Conform] = field(default_factory=dict)
+    detectors: Mapping[Detection, Score] = field(default_factory=dict)
     images: int = 0
+
+
+@dataclass
+class _Seen:
+    """What the detectors have seen of the calibration images so far."""
+
+    labels: list[np.ndarray] = field(default_factory=list)
+    evidence: dict[Detection, list[Evidence]] = field(default_factory=dict)
+    head: Head | None = None
 
 
 @dataclass
@@ -138,6 +150,7 @@ class _Run:
         self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
         self.prepared = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
         self.size = settings.batch_size or AUTO_BATCH[device.type]
+        self.problems: dict[tuple[str, Detection], str] = {}  # why a detector could not be fitted
         self.asked: set[str] = set()  # the models that have been shown the same images twice
         self.failed: dict[tuple[str, str], str] = {}  # (model, condition) -> why
         self.fits: dict[tuple[str, str], _Fits] = {}  # (model, data set) -> what was fitted on its calibration images
@@ -164,16 +177,18 @@ class _Run:
         """Show the calibration images clean, keep the logits, and fit the plan's recalibrations on them."""
         subjects = self.subjects(self.datasets[name])
         kept: dict[str, list[CalibrationLogits]] = {model.alias: [] for model in self.models}
+        seen: dict[str, _Seen] = {model.alias: _Seen() for model in self.models}
         try:
             for prepared in self.batches(name, "calibration"):
                 parts = []
                 for model in self.models:
                     shown = prepared[self.prepared[model.alias]]
                     try:
-                        logits = self.classify(subjects[model.alias], shown.levels).cpu().numpy()
+                        logits = self.classify(subjects[model.alias], shown.levels)
                     except EvaluationError:  # said again, for each of its conditions, when the judged images come
                         continue
-                    parts.append(CalibrationLogits(model.alias, name, shown.rows, shown.labels.cpu().numpy(), logits))
+                    self.observe(subjects[model.alias], shown, logits, seen[model.alias])
+                    parts.append(CalibrationLogits(model.alias, name, shown.rows, shown.labels.cpu().numpy(), logits.cpu().numpy()))
                     kept[model.alias].append(parts[-1])
                 yield Block(name, len(next(iter(prepared.values())).rows), calibration=tuple(parts))
         except EvaluationError as error:
@@ -184,7 +199,41 @@ class _Run:
             if sum(len(part.rows) for part in parts) == whole > 0:
                 joined = CalibrationLogits.join(parts)
                 fitted = {method: find("recalibration", method)(joined.logits, joined.labels) for method in self.plan.recalibrations}
-                self.fits[alias, name] = _Fits(fitted, self.conformed(name, joined), whole)
+                detectors = self.detectors(alias, seen[alias])
+                self.fits[alias, name] = _Fits(fitted, self.conformed(name, joined), detectors, whole)
+        if self.problems:
+            yield Block(name, 0, notes=tuple(self.problems.values()))
+
+    def observe(self, subject: Subject, shown: _Shown, logits: Logits, seen: "_Seen") -> None:
+        """Gather what the plan's detectors see of a batch."""
+        seen.labels.append(shown.labels.cpu().numpy())
+        for one in self.plan.via:
+            if isinstance(one, Detection) and (subject.model.alias, one) not in self.problems:
+                try:
+                    for evidence, head in self.evidence(one, subject, shown.levels, logits):
+                        seen.evidence.setdefault(one, []).append(evidence)
+                        seen.head = head or seen.head
+                except EvaluationError as error:
+                    self.problems[subject.model.alias, one] = f"detector {one} on {subject.model.alias}: {error}"
+
+    def evidence(self, one: Detection, subject: Subject, levels: Levels, logits: Logits) -> list[tuple[Evidence, Head | None]]:
+        """What a detector sees, piece by piece."""
+
+        def piece(rows: slice) -> tuple[Evidence, Head | None]:
+            return detecting.observed(one, subject, subject.model.classifier, to_unit(levels[rows]), logits[rows])
+
+        return subject.in_pieces(len(levels), piece)
+
+    def detectors(self, alias: str, seen: "_Seen") -> dict[Detection, Score]:
+        """The plan's detectors, fitted."""
+        fitted, labels = {}, np.concatenate(seen.labels)
+        for one, parts in seen.evidence.items():
+            try:
+                familiar = detecting.joined(parts)
+                fitted[one] = find("detectors", one.detector)(familiar, labels, seen.head, **dict(one.options))
+            except (EvaluationError, UsageError, LookupError) as error:
+                self.problems[alias, one] = f"detector {one} on {alias}: {error}"
+        return fitted
 
     def conformed(self, name: str, calibration: CalibrationLogits) -> dict[Conformed, Conform]:
         """The plan's conformal predictors, fitted."""
@@ -257,7 +306,8 @@ class _Run:
                             if condition.perturbation is None:
                                 clean[model.alias] = logits
                                 notes += self.asked_again(subject, levels, logits)
-                            outcome = self.outcome(model.alias, shown, condition, logits, fits[model.alias])
+                            scores = self.scores(subject, condition, levels, logits, fits[model.alias])
+                            outcome = self.outcome(model.alias, shown, condition, logits, fits[model.alias], scores=scores)
                     except Exception as error:
                         outcome = self.fail(model.alias, condition, _told(error))
                     outcomes.append(outcome)
@@ -332,11 +382,12 @@ class _Run:
         logits: Logits,
         fits: "_Fits",
         distance: Tensor | None = None,
+        scores: dict[str, np.ndarray] | None = None,
     ) -> Outcome:
         """The part of an outcome that one batch contributes."""
         labels, whole = shown.labels, condition in self.plan.logits
         if condition.dataset in self.plan.unfamiliar:
-            return Outcome(alias, condition, shown.rows, None, self.expected(condition))
+            return Outcome(alias, condition, shown.rows, None, self.expected(condition), measured=scores or {})
         predictions = condense(logits, labels)
         recalibrated: dict[str, Predictions] = {}
         for method, fit in fits.recalibrations.items():
@@ -351,8 +402,17 @@ class _Run:
             self.expected(condition),
             recalibrated,
             None if distance is None else distance.float().cpu().numpy(),
-            measured=self.sets(shown, condition, logits, fits),
+            measured=self.sets(shown, condition, logits, fits) | (scores or {}),
         )
+
+    def scores(self, subject: Subject, condition: Condition, levels: Levels, logits: Logits, fits: "_Fits") -> dict[str, np.ndarray]:
+        """The scores of the plan's detectors; see `Outcome.measured`."""
+        found = {}
+        for one, score in fits.detectors.items():
+            if condition in self.plan.via[one]:
+                parts = [evidence for evidence, _ in self.evidence(one, subject, levels, logits)]
+                found[f"score {one}"] = score(detecting.joined(parts))
+        return found
 
     def sets(self, shown: _Shown, condition: Condition, logits: Logits, fits: "_Fits") -> dict[str, np.ndarray]:
         """What the prediction sets of the plan's conformal predictors hold; see `Outcome.measured`."""

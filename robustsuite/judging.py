@@ -186,7 +186,7 @@ def _summarised(check: Check, values: Mapping[Condition, float]) -> float:
 
 def _measured(outcome: Outcome, name: str) -> np.ndarray:
     if name not in outcome.measured:
-        raise LookupError(f"{name.partition(' ')[2]} could not be fitted for {outcome.condition}: no calibration images were evaluated")
+        raise LookupError(f"{name.partition(' ')[2]} could not be fitted for {outcome.condition}: no calibration images, or see the notes")
     return outcome.measured[name]
 
 
@@ -258,8 +258,13 @@ def reported(checks: Iterable[Check]) -> tuple[str, ...]:
 
 
 def results(outcomes: Iterable[Outcome], metrics: Sequence[str] = REPORTED) -> tuple[ConditionResult, ...]:
-    """The metrics of every condition; a frame of a sequence says nothing by itself, and has none."""
-    return tuple(_result(outcome, metrics) for outcome in outcomes if not isinstance(outcome.condition.perturbation, Frame))
+    """The metrics of every condition; a frame of a sequence says nothing by itself, and unfamiliar images cannot be right or wrong."""
+    told = [one for one in outcomes if not isinstance(one.condition.perturbation, Frame)]
+    return tuple(_result(one, metrics) for one in told if one.predictions or one.error or not one.measured or _is_diagnosed(one))
+
+
+def _is_diagnosed(outcome: Outcome) -> bool:
+    return isinstance(outcome.condition.perturbation, Diagnosed)
 
 
 def _numbers(predictions: Predictions | None, metrics: Sequence[str]) -> dict[str, float]:
@@ -273,7 +278,7 @@ def _numbers(predictions: Predictions | None, metrics: Sequence[str]) -> dict[st
 def _result(outcome: Outcome, metrics: Sequence[str]) -> ConditionResult:
     if outcome.error or not len(outcome.rows):
         return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), error=outcome.error or "no image was judged")
-    if isinstance(outcome.condition.perturbation, Diagnosed):
+    if _is_diagnosed(outcome):
         means = {name: float(column.astype(np.float64).mean()) for name, column in outcome.measured.items()}
         return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), means)
     numbers = _numbers(outcome.predictions, metrics)

@@ -189,7 +189,7 @@ def _block(path: Path, conditions: Mapping[int, Condition]) -> Block:
         own = {name.partition("/")[2]: array for name, array in arrays.items() if name.partition("/")[0] == str(number)}
         if "pixels" in own:
             pictures.append(Picture(entry["row"], conditions[entry["condition"]], own["pixels"], entry["model"]))
-        elif "logits" in own:
+        elif "dataset" in entry:
             calibration.append(CalibrationLogits(entry["model"], entry["dataset"], own["rows"], own["labels"], own["logits"]))
         else:
             condition, error = conditions[entry["condition"]], entry["error"]
