@@ -3,15 +3,18 @@
 ImageNet-C: Hendrycks & Dietterich 2019, arXiv:1903.12261; constants from hendrycks/robustness, ImageNet-C/create_c.
 """
 
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from robustsuite.numerics import drops, liquid
 from robustsuite.numerics.filters import gaussian_window
 from robustsuite.numerics.levels import to_unit
-from robustsuite.numerics.liquid import gloss, puddles
+from robustsuite.numerics.placement import on_host
 from robustsuite.roles import Images, Levels, Noise
 
 BENCHMARKS = ("imagenet-c-extra",)
@@ -60,21 +63,34 @@ def spatter(levels: Levels, severity: int, noise: Noise, profile: str) -> Images
     to the strength at most. For mud, m is 1 where there is liquid and 0 elsewhere, smoothed, and 0 where that is below 0.8.
     A layer without liquid, as a very small image may have, leaves the image as it is (the benchmark divides 0 by 0).
 
-    The layer is float64 and what follows float32, as in the benchmark. Drops are drawn by OpenCV on the CPU, one image after
-    another: they do not depend on the photo, and there is no such edge detector in torch.
+    The layer is float64 and what follows float32, as in the benchmark. On a CPU OpenCV draws the drops, one image after
+    another; elsewhere all images have theirs drawn at once, bit for bit the same.
     """
     mean, deviation, sigma, limit, amount, kind = LIQUID[profile][severity - 1]
-    layer = noise.normal(*levels.shape[-2:]).double().mul_(deviation).add_(mean)
-    images = to_unit(levels)
-    colour = images.new_tensor(WATER if kind == "water" else MUD)[:, None, None]
+    here, colour = on_host(levels.device), _colour(kind, levels.device)
     if kind == "water":
-        drawn = np.stack([gloss(puddles(each, sigma, limit)) for each in layer.cpu().numpy()])
-        m = torch.from_numpy(drawn).to(levels.device)[:, None]
+        draw = _drawn_by_opencv if here else drops.gloss
+        m = draw(noise.normal(*levels.shape[-2:]).double(), mean, deviation, sigma, limit)[:, None]
         m.div_(m.amax(dim=(2, 3), keepdim=True).clamp_(min=1)).mul_(amount)
-        return images.add_(colour * m)
-    m = _smoothed((_smoothed(layer, sigma) > limit).float(), amount)[:, None]
+        return to_unit(levels).add_(colour * m)
+    smooth = _smoothed if here else _smoothed_by_products
+    layer = noise.normal(*levels.shape[-2:]).double().mul_(deviation).add_(mean)
+    m = smooth((smooth(layer, sigma) > limit).float(), amount)[:, None]
     m.mul_(m >= 0.8)
-    return images.mul_(1 - m).add_(colour * m)
+    return to_unit(levels).mul_(1 - m).add_(colour * m)
+
+
+@cache
+def _colour(kind: str, device: torch.device) -> Float[Tensor, "3 1 1"]:
+    return torch.tensor(WATER if kind == "water" else MUD, device=device)[:, None, None]
+
+
+def _drawn_by_opencv(
+    layers: Float[Tensor, "batch height width"], mean: float, deviation: float, sigma: float, limit: float
+) -> Float[Tensor, "batch height width"]:
+    """As `drops.gloss`. Overwrites `layers`."""
+    layers = layers.mul_(deviation).add_(mean)
+    return torch.from_numpy(np.stack([liquid.gloss(liquid.puddles(each, sigma, limit)) for each in layers.numpy()]))
 
 
 def _smoothed(fields: Float[Tensor, "batch height width"], sigma: float) -> Float[Tensor, "batch height width"]:
@@ -88,3 +104,10 @@ def _smoothed(fields: Float[Tensor, "batch height width"], sigma: float) -> Floa
             total.add_(padded.narrow(dim, place, fields.shape[dim]), alpha=weight)
         fields = total.to(fields.dtype)
     return fields
+
+
+def _smoothed_by_products(fields: Float[Tensor, "batch height width"], sigma: float) -> Float[Tensor, "batch height width"]:
+    """As `_smoothed`, whose sums it rounds in another order."""
+    down, across = (drops.smoothing(side, sigma, fields.device) for side in fields.shape[1:])
+    fields = (down @ fields.double()).to(fields.dtype)
+    return (fields.double() @ across.T).to(fields.dtype)
