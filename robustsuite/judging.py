@@ -260,11 +260,11 @@ def reported(checks: Iterable[Check]) -> tuple[str, ...]:
 def results(outcomes: Iterable[Outcome], metrics: Sequence[str] = REPORTED) -> tuple[ConditionResult, ...]:
     """The metrics of every condition; a frame of a sequence says nothing by itself, and unfamiliar images cannot be right or wrong."""
     told = [one for one in outcomes if not isinstance(one.condition.perturbation, Frame)]
-    return tuple(_result(one, metrics) for one in told if one.predictions or one.error or not one.measured or _is_diagnosed(one))
-
-
-def _is_diagnosed(outcome: Outcome) -> bool:
-    return isinstance(outcome.condition.perturbation, Diagnosed)
+    return tuple(
+        _result(one, metrics)
+        for one in told
+        if one.predictions or one.error or not one.measured or isinstance(one.condition.perturbation, Diagnosed)
+    )
 
 
 def _numbers(predictions: Predictions | None, metrics: Sequence[str]) -> dict[str, float]:
@@ -278,8 +278,9 @@ def _numbers(predictions: Predictions | None, metrics: Sequence[str]) -> dict[st
 def _result(outcome: Outcome, metrics: Sequence[str]) -> ConditionResult:
     if outcome.error or not len(outcome.rows):
         return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), error=outcome.error or "no image was judged")
-    if _is_diagnosed(outcome):
-        means = {name: float(column.astype(np.float64).mean()) for name, column in outcome.measured.items()}
+    if isinstance(outcome.condition.perturbation, Diagnosed):
+        columns = constant("diagnostics", outcome.condition.perturbation.diagnostic, "COLUMNS")
+        means = {name: float(outcome.measured[name].astype(np.float64).mean()) for name in columns}
         return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), means)
     numbers = _numbers(outcome.predictions, metrics)
     if outcome.distance is not None:

@@ -1,0 +1,76 @@
+"""What every diagnostic must do, whatever it measures."""
+
+import pytest
+import torch
+
+import robustsuite
+from robustsuite import catalog
+from robustsuite.numerics.random import image_keys, keyed
+from robustsuite.records import Report
+
+every_diagnostic = pytest.mark.parametrize("diagnostic", catalog.names("diagnostics"))
+QUICK = {"smoothing": {"selecting": 10, "samples": 40, "radius": 0.05}}  # options that finish in a moment
+
+
+def classifier(images: torch.Tensor) -> torch.Tensor:
+    """Four classes, by a fixed random projection in float64, so that nothing depends on how many images there are."""
+    weight = torch.randn(4, images[0].numel(), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return (images.flatten(1).double() @ weight.T).to(images.dtype)
+
+
+def measured(diagnostic: str, rows: list[int]) -> dict[str, torch.Tensor]:
+    whole = torch.rand(6, 3, 6, 8, generator=torch.Generator().manual_seed(1))
+    images, labels = whole[rows], classifier(whole).argmax(dim=1)[rows]
+    noise = keyed(image_keys([str(row) for row in rows]), 0, diagnostic)
+    return dict(catalog.find("diagnostics", diagnostic)(classifier, images, labels, classifier(images), noise, **QUICK[diagnostic]))
+
+
+@every_diagnostic
+def test_its_columns_are_those_it_names_one_finite_number_for_each_image(diagnostic: str) -> None:
+    found = measured(diagnostic, [0, 1, 2, 3, 4, 5])
+    assert list(found) == list(catalog.constant("diagnostics", diagnostic, "COLUMNS"))
+    for column in found.values():
+        assert column.shape == (6,)
+        assert bool(column.isfinite().all())
+
+
+@every_diagnostic
+def test_an_images_numbers_depend_on_no_other_image_and_on_no_global_draw(diagnostic: str) -> None:
+    state = torch.get_rng_state()
+    whole = measured(diagnostic, [0, 1, 2, 3, 4, 5])
+    assert torch.equal(torch.get_rng_state(), state)
+    for rows in ([3], [5, 1]):
+        for name, column in measured(diagnostic, rows).items():
+            assert torch.allclose(column, whole[name][rows], atol=1e-5)
+
+
+@every_diagnostic
+def test_its_source_is_cited(diagnostic: str) -> None:
+    assert "arXiv:" in (catalog.module("diagnostics", diagnostic).__doc__ or "")
+
+
+SUITE = """
+schema = 1
+title = "diagnosed"
+[data.digits]
+dataset = "digits"
+[[check]]
+name = "diagnosed"
+diagnostic = "{diagnostic}"
+options = {{ {options} }}
+"""
+
+
+@every_diagnostic
+def test_a_suite_may_ask_for_it(diagnostic: str, tmp_path) -> None:
+    path = tmp_path / "diagnosed.toml"
+    options = ", ".join(f"{name} = {value}" for name, value in QUICK[diagnostic].items())
+    path.write_text(SUITE.format(diagnostic=diagnostic, options=options))
+    report: Report = robustsuite.evaluate(str(path), ["digits-robust"], device="cpu")
+    (verdict,) = report.verdicts
+    assert verdict.status == "passed"
+    columns = catalog.constant("diagnostics", diagnostic, "COLUMNS")
+    assert verdict.metric == next(iter(columns))
+    (result,) = [result for result in report.results if result.condition.perturbation]
+    assert list(result.metrics) == list(columns)
+    assert result.metrics[verdict.metric] == pytest.approx(verdict.measurement.value)
