@@ -15,9 +15,11 @@ import robustsuite
 from robustsuite import catalog
 from robustsuite.corrupting import PROFILES
 from robustsuite.corruptions import circular_motion_blur, lines, ripple
+from robustsuite.numerics import placement
 from robustsuite.numerics.bilinear import read_between
 from robustsuite.numerics.draws import permutation
 from robustsuite.numerics.random import image_keys, keyed
+from robustsuite.numerics.spectral_noise import cycles, spectral_noise
 from robustsuite.numerics.splines import Banded, interpolating
 from robustsuite.numerics.whole_levels import added
 
@@ -337,6 +339,32 @@ def test_the_formula_gives_the_same_levels(corruption: str, profile: str, side: 
         assert difference.mean() <= 0.002, f"severity {severity}"
 
 
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (40, 91)])
+@pytest.mark.parametrize("profile", PUBLISHED)
+@pytest.mark.parametrize("corruption", NAMES)
+def test_a_gpu_is_given_another_way_to_the_same_levels(
+    corruption: str, profile: str, height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = torch.from_numpy(photos(4, height, width).transpose(0, 3, 1, 2).copy())
+    for severity in SEVERITIES:
+        ways = []
+        for hosts in ({"cpu"}, set()):
+            monkeypatch.setattr(placement, "HOSTS", frozenset(hosts))
+            noise = keyed(image_keys([str(number) for number in range(4)]), severity, corruption)
+            ways.append(catalog.find("corruptions", corruption)(images, severity, noise, profile).numpy())
+        difference = apart(*ways)
+        assert difference.max() <= 1, f"severity {severity}"
+        assert (difference > 0).mean() <= 0.001, f"severity {severity}"
+
+
+@pytest.mark.parametrize(("height", "width"), [(24, 24), (21, 21), (3, 2), (7, 5), (1, 1)])
+def test_fields_of_noise_are_drawn_one_after_another(height: int, width: int) -> None:
+    keys, spectrum = image_keys(["a", "b"]), cycles(height, width, torch.device("cpu"))
+    one_by_one = keyed(keys, 0, "noise")
+    expected = torch.cat([spectral_noise(one_by_one, spectrum, fields=1) for _ in range(3)], dim=1)
+    assert torch.equal(spectral_noise(keyed(keys, 0, "noise"), spectrum, fields=3), expected)
+
+
 @pytest.mark.parametrize(("benchmark", "published"), [("imagenet-c-bar", IMAGENET_C_BAR), ("cifar10-c-bar", CIFAR_10_C_BAR)])
 def test_each_benchmark_has_its_ten_corruptions(benchmark: str, published: Mapping[str, object]) -> None:
     holding = {name for name in NAMES if benchmark in catalog.constant("corruptions", name, "BENCHMARKS")}
@@ -388,17 +416,32 @@ def test_a_circular_blur_whose_matrix_is_too_large_to_keep_is_the_same(monkeypat
     assert torch.equal(robustsuite.corrupt(images, "circular_motion_blur", 3), kept)
 
 
-ends = st.tuples(st.integers(-20, 30), st.integers(-20, 30))
+end = st.tuples(st.integers(-20, 30), st.integers(-20, 30))
 
 
-@given(ends, ends, st.integers(1, 12), st.integers(1, 12))
-def test_a_line_covers_the_pixels_that_a_walk_along_it_finds(begin, end, height: int, width: int) -> None:
-    found = lines._coverage(torch.tensor([[begin]]), torch.tensor([[end]]), height, width)
-    walked = {(y, x): covered for y, x, covered in line_walk(begin, end) if 0 <= y < height and 0 <= x < width}
-    touched = found.pixel[0, 0] < height * width
-    assert int(touched.sum()) == len(walked)
-    expected = {row * width + column: covered for (row, column), covered in walked.items()}
-    assert dict(zip(found.pixel[0, 0][touched].tolist(), found.covered[0, 0][touched].tolist(), strict=True)) == pytest.approx(expected)
+@given(st.lists(end, min_size=2, max_size=2, unique=True), st.integers(1, 12), st.integers(1, 12))
+def test_a_line_covers_the_pixels_that_a_walk_along_it_finds(ends, height: int, width: int) -> None:
+    found = lines._distances(torch.tensor([[ends]], dtype=torch.float64), height, width)
+    row, column = found.pixel // (width + 2) - 1, found.pixel % (width + 2) - 1
+    near = (found.distance < 1) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    covered = zip(row[near].tolist(), column[near].tolist(), (1 - found.distance[near]).tolist(), strict=True)
+    walked = {(y, x): share for y, x, share in line_walk(*ends) if 0 <= y < height and 0 <= x < width}
+    assert int(near.sum()) == len(walked)
+    assert {(y, x): share for y, x, share in covered} == pytest.approx(walked)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=14))
+def test_lines_over_one_pixel_are_drawn_one_after_another(distances: list[float]) -> None:
+    over = lines._Distances(
+        torch.full((1, len(distances), 1), 4), torch.tensor([[[distance] for distance in distances]], dtype=torch.float64)
+    )
+    for level in (0, 100, 201):
+        pixels = torch.full((1, 3, 9), level, dtype=torch.float64)
+        ranked = pixels.clone()
+        lines._drawn_line_by_line(pixels, over)
+        lines._drawn_rank_by_rank(ranked, over)
+        further = max(0, sum(distance < 1 for distance in distances) - lines.RANKS)
+        assert bool(((ranked - pixels).abs() <= further).all())
 
 
 def test_a_permutation_is_the_one_that_numpy_draws() -> None:
@@ -416,13 +459,15 @@ def test_levels_plus_a_change_are_clipped_and_rounded_down(level: int, change: f
 places = st.floats(-6, 12)
 
 
-@given(st.lists(st.tuples(places, places), min_size=12, max_size=12))
-def test_reading_between_pixels_finds_black_outside(wanted: list[tuple[float, float]]) -> None:
-    image = photos(1, 8, 8)[0, :3, :4].astype(float)
+@given(st.lists(st.tuples(places, places), min_size=12, max_size=12), st.sampled_from([{"cpu"}, set()]))
+def test_reading_between_pixels_finds_black_outside(wanted: list[tuple[float, float]], hosts: set[str]) -> None:
+    image = photos(1, 8, 8)[0, :3, :4]
     rows, columns = np.array(wanted).T.reshape(2, 3, 4)
     given = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
-    found = read_between(given, torch.from_numpy(rows.copy())[None], torch.from_numpy(columns.copy())[None])
-    assert np.allclose(found[0].numpy().transpose(1, 2, 0), between_pixels(image, rows, columns), atol=1e-9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placement, "HOSTS", frozenset(hosts))
+        found = read_between(given, torch.from_numpy(rows.copy())[None], torch.from_numpy(columns.copy())[None], torch.Tensor.double)
+    assert np.allclose(found[0].numpy().transpose(1, 2, 0), between_pixels(image.astype(float), rows, columns), atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 40])

@@ -20,5 +20,5 @@ THRESHOLD = {  # of the field, in its standard deviations, severity 1 to 5; thos
 
 def blue_noise_sample(levels: Levels, severity: int, noise: Noise, profile: str) -> Levels:
     """A pixel is kept where blue noise, whose amplitude is proportional to the frequency, lies above THRESHOLD."""
-    field = spectral_noise(noise, cycles(*levels.shape[-2:], levels.device))
-    return levels * (field > THRESHOLD[profile][severity - 1])[:, None]
+    field = spectral_noise(noise, cycles(*levels.shape[-2:], levels.device), fields=1)
+    return levels * (field > THRESHOLD[profile][severity - 1])

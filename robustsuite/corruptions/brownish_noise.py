@@ -28,7 +28,7 @@ DEVIATION = {  # standard deviation of the clouds in levels, severity 1 to 5; th
 def brownish_noise(levels: Levels, severity: int, noise: Noise, profile: str) -> Levels:
     """`levels + DEVIATION * clouds`: noise of amplitude 1 / (f² + 1) at f cycles to the image's shorter side."""
     spectrum = _spectrum(*levels.shape[-2:], levels.device)
-    clouds = torch.stack([spectral_noise(noise, spectrum) for _ in range(3)], dim=1)
+    clouds = spectral_noise(noise, spectrum, fields=3)
     return added(levels, clouds.mul_(DEVIATION[profile][severity - 1]))
 
 

@@ -30,8 +30,8 @@ def inverse_sparkles(levels: Levels, severity: int, noise: Noise, profile: str) 
     """
     height, width = levels.shape[-2:]
     radius = 0.25 * min(height, width)
-    centre = between(noise, 0.25, 0.75, 2)
-    rays = noise.integers(MOST_RAYS + 1 - FEWEST_RAYS, 1)[:, 0] + FEWEST_RAYS
-    lengths = radius + 0.25 * radius * noise.normal(MOST_RAYS).double()
+    centre = between(noise, 0.25, 0.75, 1, 2)
+    rays = noise.integers(MOST_RAYS + 1 - FEWEST_RAYS, 1) + FEWEST_RAYS
+    lengths = radius + 0.25 * radius * noise.normal(1, MOST_RAYS).double()
     light = shine(centre, lengths, rays, STEEPNESS[profile][severity - 1], (height, width))
-    return rounded_down((light[:, None] * (255 - levels)).neg_().add_(255))
+    return rounded_down((light * (255 - levels)).neg_().add_(255))

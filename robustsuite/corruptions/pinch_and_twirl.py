@@ -41,7 +41,7 @@ def pinch_and_twirl(levels: Levels, severity: int, noise: Noise, profile: str) -
     right = noise.integers(2, warp.patches) == 0
     turned = right.index_select(1, warp.patch.view(-1)).view(-1, *warp.patch.shape)
     rows, columns = (torch.where(turned, *places) for places in (warp.rows, warp.columns))
-    return rounded_down(read_between(levels.float(), rows, columns))
+    return rounded_down(read_between(levels, rows, columns, torch.Tensor.float))
 
 
 class _Warp(NamedTuple):

@@ -35,4 +35,4 @@ def ripple(levels: Levels, severity: int, noise: Noise, profile: str) -> Levels:
         places + AMPLITUDE[profile][severity - 1] * side * (2 * pi * places / wavelengths[:, axis] + phases[:, axis]).sin()
         for axis, places in enumerate(torch.arange(size, dtype=torch.float64, device=levels.device) for size in levels.shape[-2:])
     )
-    return rounded_down(read_between(levels.double(), rows[:, :, None], columns[:, None]))
+    return rounded_down(read_between(levels, rows[:, :, None], columns[:, None], torch.Tensor.double))

@@ -6,8 +6,9 @@ facebookresearch/augmentation-corruption, imagenet_c_bar.
 
 import torch
 
-from robustsuite.numerics.draws import between
+from robustsuite.numerics.placement import on_host
 from robustsuite.numerics.rays import shine
+from robustsuite.numerics.tables import numbers
 from robustsuite.numerics.whole_levels import rounded_down
 from robustsuite.roles import Levels, Noise
 
@@ -32,13 +33,16 @@ def sparkles(levels: Levels, severity: int, noise: Noise, profile: str) -> Level
     """
     height, width = levels.shape[-2:]
     radius = RADIUS[profile][severity - 1] * min(height, width)
-    centres = between(noise, 0, 1, STARS, 2)
+    centres = noise.uniform(STARS, 2).double()
     rays = noise.integers(MOST_RAYS + 1 - FEWEST_RAYS, STARS) + FEWEST_RAYS
-    lengths = (radius + 0.25 * radius * noise.normal(STARS * MOST_RAYS).double()).clamp_(min=1)
+    drawn = (radius + 0.25 * radius * noise.normal(STARS * MOST_RAYS).double()).clamp_(min=1)
     # As many lengths belong to a star as it has rays; the next one's follow at once.
-    own = (rays.cumsum(1) - rays)[:, :, None] + torch.arange(MOST_RAYS, device=levels.device)
+    own = (rays.cumsum(1) - rays)[:, :, None] + numbers(MOST_RAYS, levels.device)
+    lengths = drawn.gather(1, own.flatten(1)).view_as(own)
     darkness = levels.new_ones(1, dtype=torch.float64)
-    for star in range(STARS):
-        light = shine(centres[:, star], lengths.gather(1, own[:, star]), rays[:, star], 1, (height, width))
-        darkness = light.neg_().add_(1).mul_(darkness)
+    at_once = 1 if on_host(levels.device) else STARS  # a processor's cache holds one star's pixels
+    for star in range(0, STARS, at_once):
+        few = slice(star, star + at_once)
+        for light in shine(centres[:, few], lengths[:, few], rays[:, few], 1, (height, width)).unbind(dim=1):
+            darkness = torch.addcmul(darkness, darkness, light, value=-1)
     return rounded_down((darkness[:, None] * (255 - levels)).neg_().add_(255))

@@ -12,7 +12,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from robustsuite.numerics.draws import permutation
+from robustsuite.numerics.placement import on_host
 from robustsuite.numerics.splines import Banded, as_matrix, cubic_taps
+from robustsuite.numerics.tables import constant
 from robustsuite.roles import Levels, Noise
 
 BENCHMARKS = ("cifar10-c-bar",)
@@ -55,8 +57,13 @@ def _smoothed(plane: Float[Tensor, "batch height width"]) -> Float[Tensor, "batc
     total = torch.zeros_like(plane)
     for down, row_weight in enumerate(SMOOTHING):
         weighted = around.narrow(1, down, height) * row_weight
-        for across, column_weight in enumerate(SMOOTHING):
-            total.add_(weighted.narrow(2, across, width) * column_weight)
+        if on_host(plane.device):
+            for across, column_weight in enumerate(SMOOTHING):
+                total.add_(weighted.narrow(2, across, width) * column_weight)
+        else:  # the same sum in the same order, in fewer launches: the last of the running sums
+            terms = weighted.unfold(2, width, 1) * constant(SMOOTHING, plane.device)[:, None]
+            terms[:, :, 0].add_(total)
+            total = terms.cumsum_(dim=2)[:, :, -1]
     return total
 
 

@@ -1,5 +1,7 @@
 """Random parameters of an image, drawn from its noise as numpy's generator would draw them."""
 
+from functools import cache
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -15,7 +17,14 @@ def between(noise: Noise, low: float, high: float, *shape: int) -> Float[Tensor,
 def parameters(noise: Noise, *ranges: tuple[float, float]) -> tuple[Float[Tensor, "batch 1 1"], ...]:
     """For each range one number for each image, float64, uniform between the range's ends; one draw for all of them."""
     uniform = noise.uniform(len(ranges), 1, 1).double()
-    return tuple(uniform[:, number] * (high - low) + low for number, (low, high) in enumerate(ranges))
+    span, low = _span_and_low(ranges, uniform.device)
+    return uniform.mul_(span).add_(low).unbind(dim=1)
+
+
+@cache
+def _span_and_low(ranges: tuple[tuple[float, float], ...], device: torch.device) -> Float[Tensor, "2 ranges 1 1"]:
+    low, high = torch.tensor(ranges, dtype=torch.float64).T
+    return torch.stack([high - low, low])[..., None, None].to(device)
 
 
 def permutation(noise: Noise, count: int) -> Int64[Tensor, "batch count"]:
