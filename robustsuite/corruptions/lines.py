@@ -84,13 +84,16 @@ def _distances(ends: Float64[Tensor, "batch lines 2 2"], height: int, width: int
     step = (numbers(max(height, width), ends.device) - middle.gather(2, longer)) / half.gather(2, longer)
     nearest = torch.addcmul(middle[:, :, None], half[:, :, None], step[..., None]).round_()
     beside = constant((((0, -1), (0, 0), (0, 1)), ((-1, 0), (0, 0), (1, 0))), ends.device).index_select(0, longer.view(-1))
-    pixel = nearest[..., None, :] + beside.view(*longer.shape, 3, 2)
-    # In whole numbers, or their halves: how far aside and how far along, times half of the line's length.
-    away = torch.view_as_complex(pixel - middle[:, :, None, None]) * torch.view_as_complex(half.flip(2))[:, :, None, None]
+    # Row and column as one complex number: then a product has parts as long as how far aside, and how far along the line, a pixel
+    # is, times half of the line's length. All are whole numbers, or halves or quarters of them.
+    nearest, beside, middle, turned = (torch.view_as_complex(pairs) for pairs in (nearest, beside, middle, half.flip(2)))
+    pixel = nearest[:, :, None] + beside.view(*middle.shape, 3, 1)
+    away = (pixel - middle[..., None, None]) * turned[..., None, None]
     aside, along = torch.view_as_real(away).abs_().unbind(dim=4)
     squared = half.square().sum(dim=2)[..., None, None]
     distance = (aside / squared.sqrt()).clamp_(max=1).masked_fill_(along > squared, 1)
-    row, column = pixel.clamp_(*constant(((-1, -1), (height, width)), ends.device)).unbind(dim=4)
+    least, most = constant(((-1, -1), (height, width)), ends.device)
+    row, column = torch.view_as_real(pixel).clamp_(least, most).unbind(dim=4)
     return _Distances(torch.add(column, row, alpha=width + 2).long().add_(width + 3).flatten(2), distance.flatten(2))
 
 
