@@ -9,7 +9,11 @@ from robustsuite.numerics.random import image_keys, keyed
 from robustsuite.records import Report
 
 every_diagnostic = pytest.mark.parametrize("diagnostic", catalog.names("diagnostics"))
-QUICK = {"smoothing": {"selecting": 10, "samples": 40, "radius": 0.05}}  # options that finish in a moment
+QUICK = {  # options that finish in a moment
+    "level_set": {"steps": 12},
+    "ordered_top_k": {"k": 2, "steps": 20},
+    "smoothing": {"selecting": 10, "samples": 40, "radius": 0.05},
+}
 
 
 def classifier(images: torch.Tensor) -> torch.Tensor:
@@ -42,6 +46,44 @@ def test_an_images_numbers_depend_on_no_other_image_and_on_no_global_draw(diagno
     for rows in ([3], [5, 1]):
         for name, column in measured(diagnostic, rows).items():
             assert torch.allclose(column, whole[name][rows], atol=1e-5)
+
+
+class Watched(torch.nn.Module):
+    """A network in eval mode that notes how it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3 * 6 * 8, 4)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.randn(4, 3 * 6 * 8, generator=torch.Generator().manual_seed(2)))
+        self.modes: set[bool] = set()
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.modes.add(self.training)
+        return self.layer(images.flatten(1))
+
+
+@every_diagnostic
+def test_the_model_stays_in_eval_mode_and_neither_it_nor_the_images_are_changed(diagnostic: str) -> None:
+    model, images = Watched(), torch.rand(6, 3, 6, 8, generator=torch.Generator().manual_seed(1))
+    weights, before = model.layer.weight.clone(), images.clone()
+    logits = model(images)
+    model.modes.clear()
+    noise = keyed(image_keys([str(row) for row in range(6)]), 0, diagnostic)
+    with torch.no_grad():  # as a caller may well do
+        catalog.find("diagnostics", diagnostic)(model, images, logits.argmax(dim=1), logits, noise, **QUICK[diagnostic])
+    assert model.modes == {False}
+    assert model.layer.weight.grad is None
+    assert not model.layer.weight.requires_grad
+    assert torch.equal(model.layer.weight, weights)
+    assert torch.equal(images, before)
+
+
+@every_diagnostic
+def test_measured_again_it_gives_the_same_bits(diagnostic: str) -> None:
+    first, second = (measured(diagnostic, [0, 1, 2, 3, 4, 5]) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @every_diagnostic
