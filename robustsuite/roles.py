@@ -162,7 +162,7 @@ class Attack(Protocol):
     it asks for no gradient.
 
     An ensemble has, instead of the two, `stages(threat, classes, **options)`: names and options of the attacks to be run in turn
-    on the images that still stand.
+    on the images that still stand. A third entry keeps a stage to those whose least margin so far is below this share of the clean one.
     """
 
     def start(self, images: Images, labels: Labels, logits: Logits, threat: ThreatModel, noise: Noise, **options: object) -> object:

@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 
+import calibration_reference
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from robustsuite.metrics.expected_calibration_error import expected_calibration_
 from robustsuite.numerics.condense import condense
 from robustsuite.numerics.intervals import bootstrap, bounded_differences, clopper_pearson
 from robustsuite.predictions import Predictions
+from robustsuite.records import Measurement
 
 every_metric = pytest.mark.parametrize("metric", catalog.names("metrics"))
 
@@ -49,8 +52,37 @@ def reference_expected_calibration_error(probabilities: np.ndarray, labels: np.n
     return float(total)
 
 
+def reference_classwise_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    errors = []
+    for number in range(probabilities.shape[1]):
+        values, own = probabilities[:, number], labels == number
+        index = np.minimum(np.floor(values * bins), bins - 1)
+        errors.append(sum(abs((own - values)[index == each].sum()) for each in range(bins)) / len(labels))
+    return float(np.mean(errors))
+
+
+def reference_adaptive_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    return reference_thresholded_adaptive_calibration_error(probabilities, labels, bins, threshold=-1)
+
+
+def reference_thresholded_adaptive_calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = 15, threshold: float = 1e-3
+) -> float:
+    errors = []
+    for number in range(probabilities.shape[1]):
+        kept = probabilities[:, number] > threshold
+        values, own = probabilities[kept, number], labels[kept] == number
+        ordered, index = sorted(values), np.zeros(len(values))
+        for each in range(1, bins if ordered else 1):
+            index += values >= ordered[min(round(each * len(values) / bins), len(values) - 1)]
+        errors.append(sum(abs((own - values)[index == each].sum()) for each in range(bins)) / max(len(values), 1))
+    return float(np.mean(errors))
+
+
 REFERENCES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    name.removeprefix("reference_"): function for name, function in list(globals().items()) if name.startswith("reference_")
+    name.removeprefix("reference_"): function
+    for name, function in [*globals().items(), *vars(calibration_reference).items()]
+    if name.startswith("reference_")
 }
 
 
@@ -77,7 +109,17 @@ every_kind = pytest.mark.parametrize("kind", ["calibrated", "saturated", "mixed"
 
 
 def predictions(logits: np.ndarray, labels: np.ndarray) -> Predictions:
-    return condense(torch.from_numpy(np.ascontiguousarray(logits)), torch.from_numpy(labels))
+    """All that a metric may ask for, the logits too."""
+    kept = condense(torch.from_numpy(np.ascontiguousarray(logits)), torch.from_numpy(labels))
+    return replace(kept, logits=logits.astype(np.float32))
+
+
+def measured(metric: str, logits: np.ndarray, labels: np.ndarray, alpha: float = 0.05) -> Measurement:
+    """As `robustsuite.measure`, also of a metric that needs the logits."""
+    if not catalog.constant("metrics", metric, "NEEDS_LOGITS", False):
+        return robustsuite.measure(metric, logits, labels, alpha=alpha)
+    module, given = catalog.module("metrics", metric), predictions(logits, labels)
+    return Measurement(metric, catalog.find("metrics", metric)(given), *module.interval(given, alpha), len(given))
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -143,12 +185,30 @@ def test_the_names_of_the_classes_do_not_matter(metric: str) -> None:
     assert catalog.find("metrics", metric)(renamed) == pytest.approx(catalog.find("metrics", metric)(predictions(logits, labels)), rel=1e-6)
 
 
-@every_metric
+TELLING_APART = ("brier_resolution", "excess_area_under_risk_coverage")
+"""Metrics of how well confidence tells right answers from wrong ones: where all are right, or all wrong, they have nothing to say."""
+
+
+@pytest.mark.parametrize("metric", TELLING_APART)
+@pytest.mark.parametrize("classes", [2, 10])
+def test_being_unsure_of_the_wrong_answers_alone_gets_the_best_value_and_equal_confidence_a_worse_one(metric: str, classes: int) -> None:
+    module = catalog.module("metrics", metric)
+    best = module.RANGE[1] if module.HIGHER_IS_BETTER else module.RANGE[0]
+    labels = np.arange(50) % 2
+    sure = np.zeros((50, classes), dtype=np.float32)
+    sure[:, 0] = 1000  # class 0, which is right every other time
+    logits = sure * (labels == 0)[:, None].astype(np.float32)
+    told_apart, equal = (catalog.find("metrics", metric)(predictions(shown, labels)) for shown in (logits, sure))
+    assert told_apart == best
+    assert equal < told_apart if module.HIGHER_IS_BETTER else equal > told_apart
+
+
+@pytest.mark.parametrize("metric", [name for name in catalog.names("metrics") if name not in TELLING_APART])
 @pytest.mark.parametrize("classes", [2, 10])
 def test_perfect_predictions_get_the_best_value_and_wrong_ones_a_worse_one(metric: str, classes: int) -> None:
     module = catalog.module("metrics", metric)
     labels = np.arange(50) % classes
-    perfect = (200 * np.eye(classes)[labels]).astype(np.float32)
+    perfect = (1000 * np.eye(classes)[labels]).astype(np.float32)
     best = module.RANGE[1] if module.HIGHER_IS_BETTER else module.RANGE[0]
     right, wrong = (catalog.find("metrics", metric)(predictions(logits, labels)) for logits in (perfect, np.roll(perfect, 1, axis=1)))
     assert right == best
@@ -169,13 +229,13 @@ def test_the_mean_over_images_is_the_metric(metric: str, kind: str) -> None:
 @every_kind
 @pytest.mark.parametrize("images", [1, 30, 800])
 def test_the_limits_contain_the_value(metric: str, kind: str, images: int) -> None:
-    measured = robustsuite.measure(metric, *answers(kind, images))
-    assert measured.low <= measured.value <= measured.high
-    assert (measured.metric, measured.samples) == (metric, images)
-    assert measured.value == catalog.find("metrics", metric)(predictions(*answers(kind, images)))
-    wider = robustsuite.measure(metric, *answers(kind, images), alpha=0.001)
-    assert wider.low <= measured.low
-    assert measured.high <= wider.high
+    found = measured(metric, *answers(kind, images))
+    assert found.low <= found.value <= found.high
+    assert (found.metric, found.samples) == (metric, images)
+    assert found.value == catalog.find("metrics", metric)(predictions(*answers(kind, images)))
+    wider = measured(metric, *answers(kind, images), alpha=0.001)
+    assert wider.low <= found.low
+    assert found.high <= wider.high
 
 
 # ----------------------------------------------------------------------------------------- against other libraries
@@ -327,7 +387,7 @@ def test_condensed_logits_are_kept_in_few_bytes() -> None:
 def test_taking_rows_changes_no_number(kind: str) -> None:
     given, rows = predictions(*answers(kind)), np.arange(799, -1, -2)
     taken = given.take(rows)
-    assert taken.logits is None
+    assert replace(given, logits=None).take(rows).logits is None
     for name, column in given.columns.items():
         assert np.array_equal(getattr(taken, name), column[rows])
         assert getattr(taken, name).dtype == column.dtype
@@ -347,6 +407,16 @@ def test_numbers_that_are_not_finite_are_not_measured() -> None:
     for metric in catalog.names("metrics"):
         with pytest.raises(UsageError, match="finite"):
             robustsuite.measure(metric, logits, labels)
+
+
+@every_metric
+def test_a_metric_that_needs_the_logits_says_so_where_they_were_not_kept(metric: str) -> None:
+    without, function = replace(predictions(*answers("calibrated", 10)), logits=None), catalog.find("metrics", metric)
+    if catalog.constant("metrics", metric, "NEEDS_LOGITS", False):
+        with pytest.raises(LookupError, match=r"^expected predictions with the logits of every class, got them without; [^.]*$"):
+            function(without)
+    else:
+        assert function(without) == function(predictions(*answers("calibrated", 10)))
 
 
 @every_metric

@@ -33,7 +33,7 @@ FLOORS = (  # the lowest first; what stands in one line may not import each othe
     ),
     ("catalog",),
     ("features",),
-    ("corrupting", "attacking", "detecting", "decoding", "classifying", "loading"),
+    ("corrupting", "attacking", "detecting", "decoding", "classifying", "loading", "streaming"),
     ("suite_grammar",),
     ("suite_files",),
     ("planning", "judging", "doubting", "store", "evaluation", "reporting", "contact_sheet"),

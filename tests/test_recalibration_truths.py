@@ -392,9 +392,10 @@ def test_a_matrix_that_labels_were_drawn_with_is_found(fitted: Callable) -> None
     weights, intercepts = np.array([[0.5, 0.1, -0.1], [0.0, 0.6, 0.1], [0.1, -0.1, 0.4]]), np.array([0.3, -0.2, -0.1])
     inputs = logits - logits.mean(axis=1, keepdims=True) if fitted is matrix else log_softmax(logits, axis=1)
     expected = softmax(inputs @ weights.T + intercepts, axis=1)
-    fit = fitted(logits, drawn_from(expected, np.random.default_rng(1)))
-    assert np.abs(softmax(fit(logits), axis=1) - expected).mean() < 0.005
-    assert np.abs(softmax(temperature(logits, expected.argmax(axis=1))(logits), axis=1) - expected).mean() > 0.05
+    labels = drawn_from(expected, np.random.default_rng(1))
+    wrong_by, tempered_by = (np.abs(softmax(one(logits, labels)(logits), axis=1) - expected).mean() for one in (fitted, temperature))
+    assert wrong_by < 0.005
+    assert tempered_by > 0.05
 
 
 @pytest.mark.parametrize(("a", "b", "c"), [(1.0, 1.0, 0.0), (0.5, 0.5, 0.3), (0.4, 1.3, -0.2), (2.0, 0.3, 1.0)])

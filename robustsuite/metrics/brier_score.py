@@ -15,6 +15,16 @@ def per_image(predictions: Predictions) -> np.ndarray:
     return np.maximum(predictions.sum_of_squares.astype(np.float64) - 2 * label_probability + 1, 0)
 
 
+def sums(predictions: Predictions) -> np.ndarray:
+    """The sum of `per_image` and the number of images, float64 `[2]`."""
+    return np.array([per_image(predictions).sum(), len(predictions)])
+
+
+def of_sums(sums: np.ndarray) -> float:
+    """The metric from `sums` over all images."""
+    return float(sums[0] / sums[1])
+
+
 def brier_score(predictions: Predictions) -> float:
     """The mean over images of the **sum** over classes, in [0, 2]; 0 is best. Some libraries divide by the classes."""
     return float(per_image(predictions).mean())

@@ -2,12 +2,20 @@
 
 import numpy as np
 
-from robustsuite.numerics.binning import equal_width, sums
+from robustsuite.numerics.binning import answers_by_confidence as sums
+from robustsuite.numerics.binning import equal_width
+from robustsuite.numerics.binning import sums as binned
 from robustsuite.numerics.intervals import bounded_differences
 from robustsuite.predictions import Predictions
 
 HIGHER_IS_BETTER = False
 RANGE = (0.0, 1.0)
+
+
+def of_sums(sums: np.ndarray) -> float:
+    """The metric from `sums` over all images."""
+    images, gaps, _ = sums
+    return float(np.abs(gaps).sum() / images.sum())
 
 
 def expected_calibration_error(predictions: Predictions, bins: int = 15) -> float:
@@ -16,8 +24,7 @@ def expected_calibration_error(predictions: Predictions, bins: int = 15) -> floa
     Bins are `[lo, hi)` with the last one closed, so that a confidence of exactly 1 falls into the last bin; empty bins
     add nothing. Plug-in estimate: on a perfectly calibrated model its mean is above 0 (about 0.02 at 1,000 images).
     """
-    gaps = predictions.correct - predictions.confidence
-    return float(np.abs(sums(equal_width(predictions.confidence, bins), gaps, bins)).sum() / len(predictions))
+    return of_sums(sums(predictions, bins))
 
 
 def interval(predictions: Predictions, alpha: float, bins: int = 15) -> tuple[float, float]:
@@ -30,7 +37,7 @@ def interval(predictions: Predictions, alpha: float, bins: int = 15) -> tuple[fl
     value = expected_calibration_error(predictions, bins)
     gaps = predictions.correct - predictions.confidence
     index = equal_width(predictions.confidence, bins)
-    counts, totals, squares = (sums(index, part, bins) for part in (np.ones_like(gaps), gaps, gaps**2))
+    counts, totals, squares = (binned(index, part, bins) for part in (np.ones_like(gaps), gaps, gaps**2))
     within = np.maximum(squares - totals**2 / np.maximum(counts, 1), 0)
     bias = float(np.sqrt(within).sum() / len(predictions))
     radius = bounded_differences(2 / len(predictions), len(predictions), alpha)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import log, sqrt
 
 import numpy as np
+from scipy.special import logsumexp, rel_entr
 from scipy.stats import beta
 
 
@@ -17,6 +18,129 @@ def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, f
 def bounded_differences(largest_change: float, samples: int, alpha: float) -> float:
     """How far a statistic may exceed its mean when one sample moves it by `largest_change` at most (McDiarmid 1989)."""
     return largest_change * sqrt(samples * log(1 / alpha) / 2)
+
+
+def chernoff(mean: np.ndarray, samples: np.ndarray | int, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Limits on the expectation of independent numbers in [0, 1] (Hoeffding 1963, theorem 1, before it is made weaker).
+
+    Where `samples * KL(mean || limit) = log(1 / alpha)`, KL between two coins: nearly as narrow as Clopper and Pearson's for
+    zeros and ones, and valid for all numbers between.
+
+    Args:
+        mean: of the sample, in [0, 1]; any shape.
+        samples: how many numbers each is the mean of.
+        alpha: each limit is wrong with probability at most this.
+    """
+    mean, most = np.asarray(mean, dtype=np.float64), log(1 / alpha)
+    limits = []
+    for end in (0.0, 1.0):
+        near, far = mean.copy(), np.full_like(mean, end)
+        for _ in range(54):  # bits of a float64, and one
+            middle = (near + far) / 2
+            beyond = samples * (rel_entr(mean, middle) + rel_entr(1 - mean, 1 - middle)) > most
+            near, far = np.where(beyond, near, middle), np.where(beyond, middle, far)
+        limits.append(far)
+    return limits[0], limits[1]
+
+
+def betting(values: np.ndarray, counts: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Limits on the expectation of independent numbers in [0, 1], narrow where they vary little (Waudby-Smith & Ramdas 2024).
+
+    arXiv:2010.09686, with a few fixed stakes that share the capital, so that the order of the numbers does not matter.
+
+    Args:
+        values: in [0, 1], float64 `[distinct]`.
+        counts: how often each occurs.
+        alpha: each limit is wrong with probability at most this.
+    """
+    samples = int(counts.sum())
+    stakes = sqrt(2 * log(1 / alpha) / samples) * 2.0 ** np.arange(9)
+
+    def refuted(limit: float, values: np.ndarray) -> bool:
+        # Whoever stakes no more than this cannot be ruined.
+        staked = np.minimum(stakes, 0.9 / max(limit, 1e-300))
+        return _capital(np.log1p(np.outer(staked, values - limit)) @ counts) >= log(1 / alpha)
+
+    mean = float(values @ counts) / samples
+    # A lower limit on 1 - x is an upper one on x.
+    low, other = (
+        _boundary(lambda limit, shown=shown: refuted(limit, shown), 0.0, middle) if refuted(0.0, shown) else 0.0
+        for shown, middle in ((values, mean), (1 - values, 1 - mean))
+    )
+    return low, 1 - other
+
+
+def largest_mean_high(value: float, squares: float, samples: int, alpha: float) -> float:
+    """An upper limit on `sup_f E[f(x) g]` over a class of functions f into [-1, 1], for gaps g in [-1, 1].
+
+    The supremum of the sample means is at least the sample mean for the one f that attains the supremum of the expectations, so
+    it falls short by no more than a single mean does: no price for the size of the class. That mean's limit is a bet against it
+    (Waudby-Smith & Ramdas 2024, arXiv:2010.09686), with `log(1 + s x) >= s x + (s + log(1 - s)) x^2` for x >= -1 (Fan, Grama &
+    Liu 2015, lemma 4.1) so that only sums are needed; several stakes s share the capital. Valid for any number of samples.
+
+    Args:
+        value: the supremum of the sample means, in [0, 1].
+        squares: the sum of the squared gaps.
+        samples: how many gaps.
+        alpha: the limit is wrong with probability at most this.
+    """
+    stakes, costs = _stakes(samples, alpha)
+
+    def refuted(limit: float) -> bool:
+        deviations = squares - 2 * limit * samples * value + samples * limit**2
+        return _capital(stakes * samples * (limit - value) - costs * deviations) >= log(1 / alpha)
+
+    return _boundary(refuted, 1.0, value) if refuted(1.0) else 1.0
+
+
+def largest_mean_low(parts: np.ndarray, squares: float, samples: int, alpha: float) -> float:
+    """A lower limit on `sup_f E[f(x) g]`, as `largest_mean_high`, from gaps summed over parts of the data.
+
+    The bet is spread evenly over all choices of a sign for every part (f is 1 or -1 on each): whichever the true signs are, some
+    of the capital was on them. So the limit gives up at most log 2 for each part that counts, and nothing for an empty one.
+
+    Args:
+        parts: the sum of `f_b(x) g` over the samples for each part b, where the absolute f_b add up to at most 1 everywhere.
+        squares: the sum of the squared gaps.
+        samples: how many gaps.
+        alpha: the limit is wrong with probability at most this.
+    """
+
+    def refuted(limit: float) -> bool:
+        return log_evidence_of_more(limit, parts, squares, samples, alpha) >= log(1 / alpha)
+
+    return _boundary(refuted, 0.0, min(float(np.abs(parts).sum()) / samples, 1.0)) if refuted(0.0) else 0.0
+
+
+def log_evidence_of_more(limit: float, parts: np.ndarray, squares: float, samples: int, alpha: float) -> float:
+    """The log of an e-value against `sup_f E[f(x) g] <= limit`; it exceeds `log(1 / a)` with probability at most `a` if that holds.
+
+    Arguments as of `largest_mean_low`; `alpha` only chooses the stakes.
+    """
+    stakes, costs = _stakes(samples, alpha)
+    scale = 1 + limit  # so that (f g - limit) / scale >= -1
+    sums = np.outer(stakes / scale + 2 * limit * costs / scale**2, parts)
+    either_sign = np.logaddexp(sums, -sums).sum(axis=1) - parts.size * log(2)
+    return _capital(either_sign - stakes * samples * limit / scale - costs * (squares + samples * limit**2) / scale**2)
+
+
+def _stakes(samples: int, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the capital to bet, best for variances from 1 down to 1/1000, and what a squared deviation costs each."""
+    stakes = np.minimum(sqrt(2 * log(1 / alpha) / samples) * 2.0 ** np.arange(6), 0.5)
+    return stakes, -stakes - np.log1p(-stakes)
+
+
+def _capital(logs: np.ndarray) -> float:
+    """The log of the mean of capitals."""
+    return float(logsumexp(logs)) - log(len(logs))
+
+
+def _boundary(holds: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Where `holds` ends between a place where it does and one where it does not; on the safe side by at most 1e-12."""
+    while abs(outside - inside) > 1e-12:
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if holds(middle) else (inside, middle)
+    return inside
 
 
 def bootstrap(

@@ -85,9 +85,8 @@ def _undone_diagonal(inputs: np.ndarray, doubts: np.ndarray, penalty: np.ndarray
 
     def undone(residual: np.ndarray) -> np.ndarray:
         of_factors, of_intercepts = residual[: len(both)], residual[len(both) :]
-        return np.concatenate([intercepts * of_factors - both * of_intercepts, factors * of_intercepts - both * of_factors]) / np.tile(
-            determinant, 2
-        )
+        solved = intercepts * of_factors - both * of_intercepts, factors * of_intercepts - both * of_factors
+        return np.concatenate([part / determinant for part in solved])
 
     return undone
 

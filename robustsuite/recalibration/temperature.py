@@ -15,10 +15,10 @@ KEEPS_PREDICTIONS = True
 IN_CACHE = 2**19  # bytes that are worked on at a time: two such blocks stay in a processor's second cache
 FLATTEST = 1e-9  # spread of the logits divided by T: a T that is larger is called infinite
 LONGEST_STEP = 4.0  # in the logarithm of T
-CARRIED = 0.1  # relative error of a skew that was found nearby, or for some of the images only
+CARRIED = 0.1  # relative error of a skew that was found nearby
 STEPS = 200  # at most; one or two of each stage are usual
 TINY = 1e-300  # a variance that is smaller has been rounded to 0
-EXACT, ROUGH = 1e-9, 1e-3  # relative errors of T, as estimated, at which a stage ends
+ROUGH, NEARLY, EXACT = 0.03, 1e-3, 1e-9  # relative errors of T, as estimated, at which a stage ends
 NEAR = 60.0  # many rows whose highest logits, divided by T, lie no farther apart are all less the highest of all: none of them vanishes
 MANY, FEW = 4096, 8  # from so many images on a first guess by every eighth of them, and a second in float32, save time
 
@@ -79,7 +79,7 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> Temperature:
     limit = log(FLATTEST / spread)
     if many and 1e-30 < spread < 1e30:  # what float32 can hold
         found = _least(partial(few.moments, np.float32), found, ROUGH, limit) or found
-        found = _least(partial(loss.moments, np.float32), found, ROUGH, limit) or found
+        found = _least(partial(loss.moments, np.float32), _Found(found.place), NEARLY, limit) or _Found(found.place)
     found = _least(partial(loss.moments, np.float64), found, EXACT, limit)
     return Temperature(exp(-found.place)) if found else Temperature(1.0, NO_BETTER)
 
