@@ -51,7 +51,8 @@ def predictions(confidence: np.ndarray, right: np.ndarray) -> Predictions:
     squares = confidence**2 + (CLASSES - 1) * rest**2
     labels = np.where(right, 0, 1).astype(np.int16)
     ones = np.tile(np.array([0, 1], dtype=np.int16), (len(labels), 1))
-    return Predictions(labels, ones, logs, np.where(right, logs[:, 0], logs[:, 1]), labels, np.zeros_like(logs[:, 0]), squares.astype(np.float32))
+    own = np.where(right, logs[:, 0], logs[:, 1])
+    return Predictions(labels, ones, logs, own, labels, np.zeros_like(logs[:, 0]), squares.astype(np.float32))
 
 
 def truths(confidence: np.ndarray, chance: np.ndarray) -> dict[str, float]:

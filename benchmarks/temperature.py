@@ -57,10 +57,10 @@ def ours(logits: np.ndarray, labels: np.ndarray) -> float:
     return temperature(logits, labels).value
 
 
-def l_bfgs(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """L-BFGS of torch with a line search on log T, which cannot become negative; its own tolerances."""
-    logarithm = torch.zeros((), requires_grad=True)
-    optimizer = torch.optim.LBFGS([logarithm], lr=1, max_iter=100, line_search_fn="strong_wolfe")
+def l_bfgs(logits: torch.Tensor, labels: torch.Tensor, **tolerances: float) -> float:
+    """L-BFGS of torch with a line search on log T, which cannot become negative; with its own tolerances, or these."""
+    logarithm = torch.zeros((), dtype=logits.dtype, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logarithm], lr=1, max_iter=100, line_search_fn="strong_wolfe", **tolerances)  # pyright: ignore
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
@@ -117,7 +117,10 @@ if __name__ == "__main__":
     tensors = torch.from_numpy(logits), torch.from_numpy(labels)
     jobs: dict[str, Callable[[], float]] = {
         "ours": lambda: ours(logits, labels),
-        "L-BFGS on log T (torch)": lambda: l_bfgs(*tensors),
+        "L-BFGS on log T (torch), which stops early": lambda: l_bfgs(*tensors),
+        "L-BFGS on log T (torch), float64, to 1e-8": lambda: l_bfgs(
+            tensors[0].double(), tensors[1], tolerance_grad=1e-9, tolerance_change=1e-12
+        ),
         "L-BFGS on T, the usual recipe (torch)": lambda: l_bfgs_on_temperature(*tensors),
     }
     if find_spec("netcal"):
