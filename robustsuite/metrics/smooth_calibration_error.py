@@ -33,7 +33,7 @@ def fixed_point(smoothed: Smoothed) -> float:
         return narrow
     if smoothed.size(1.0) >= 1:
         return 1.0
-    return float(brentq(lambda bandwidth: smoothed.size(bandwidth) - bandwidth, NARROWEST, 1.0, xtol=1e-14))
+    return float(brentq(lambda bandwidth: smoothed.size(bandwidth) - bandwidth, NARROWEST, 1.0, xtol=1e-14))  # pyright: ignore[reportArgumentType] - without full_output it is a number
 
 
 def interval(predictions: Predictions, alpha: float) -> tuple[float, float]:

@@ -125,14 +125,14 @@ def log_evidence_of_more(limit: float, parts: np.ndarray, squares: float, sample
 
 
 def _stakes(samples: int, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the capital to bet, best for variances from 1 down to 1/1000, and what a squared deviation costs each."""
-    stakes = np.minimum(sqrt(2 * log(1 / alpha) / samples) * 2.0 ** np.arange(6), 0.5)
+    """Shares of the capital to bet, best for variances of about 0.4, 0.1, 0.03 and 0.007, and what a squared deviation costs each."""
+    stakes = np.minimum(sqrt(2 * log(1 / alpha) / samples) * 1.5 * 2.0 ** np.arange(4), 0.5)
     return stakes, -stakes - np.log1p(-stakes)
 
 
 def _capital(logs: np.ndarray) -> float:
     """The log of the mean of capitals."""
-    return float(logsumexp(logs)) - log(len(logs))
+    return float(logsumexp(logs)) - log(len(logs))  # pyright: ignore[reportArgumentType] - without return_sign it is a number
 
 
 def _boundary(holds: Callable[[float], bool], inside: float, outside: float) -> float:

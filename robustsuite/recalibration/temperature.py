@@ -165,7 +165,8 @@ def _least(moments: Callable[[float, bool], tuple[float, float, float]], begin: 
     place, skew, known = begin.place, begin.skew, isnan(begin.skew)
     low, high, before, stretch = -inf, inf, inf, 1.0
     for _ in range(STEPS):
-        slope, variance, third = moments(place, known)
+        with np.errstate(over="ignore", invalid="ignore"):  # float32 may overflow, and then the slope says so
+            slope, variance, third = moments(place, known)
         if isnan(slope):
             return None
         variance = max(variance, TINY)
