@@ -69,7 +69,7 @@ class Stream:
         return catalog.module("metrics", self.metric).of_sums(self.sums)
 
 
-def _check(logits: Logits, labels: Labels) -> None:
+def _check(logits: torch.Tensor, labels: torch.Tensor) -> None:
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
         raise UsageError(f"expected logits [images, classes] and as many labels, got {list(logits.shape)} and {list(labels.shape)}")
     if not bool(torch.isfinite(logits).all()):
