@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from robustsuite.api import corrupt as corrupt
     from robustsuite.api import evaluate as evaluate
     from robustsuite.api import fit as fit
+    from robustsuite.api import judge as judge
     from robustsuite.api import load_dataset as load_dataset
     from robustsuite.api import load_model as load_model
     from robustsuite.api import load_suite as load_suite
@@ -23,7 +24,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(
-        ("attack", "corrupt", "evaluate", "fit", "load_dataset", "load_model", "load_suite", "measure", "read_report"), "robustsuite.api"
+        ("attack", "corrupt", "evaluate", "fit", "judge", "load_dataset", "load_model", "load_suite", "measure", "read_report"),
+        "robustsuite.api",
     ),
     **dict.fromkeys(("EvaluationError", "UsageError"), "robustsuite.errors"),
 }
@@ -35,6 +37,7 @@ __all__ = [
     "corrupt",
     "evaluate",
     "fit",
+    "judge",
     "load_dataset",
     "load_model",
     "load_suite",

@@ -32,6 +32,7 @@ from robustsuite.records import (
     Suite,
     ThreatModel,
 )
+from robustsuite.rejudging import aliases_in, rejudge
 from robustsuite.reporting.json import from_json
 from robustsuite.roles import Classifier, Images, Labels, Levels, Logits, Recalibration
 from robustsuite.running import Run, folder_for
@@ -187,6 +188,7 @@ def evaluate(
     amp: str = "off",
     seed: int = 0,
     shuffle: bool = False,
+    keep: str = "predictions",
     reports: str | Path | None = None,
 ) -> Report:
     """Judge models by a suite: what `pytest --suite` does, without pytest.
@@ -201,6 +203,7 @@ def evaluate(
         amp: `off`, `bf16` or `fp16`.
         seed: of every random draw.
         shuffle: show the images in a random order.
+        keep: `predictions`, or every `logits` too, so that `judge` can ask the records more.
         reports: a folder to write the run into; by default nothing is kept.
 
     Raises:
@@ -217,7 +220,7 @@ def evaluate(
     given = {name: found for name, found in (data or {}).items() if isinstance(found, Dataset)}
     folders = {name: Path(found) for name, found in (data or {}).items() if not isinstance(found, Dataset)}
     datasets = given | loading.load_datasets(suite, folders, without=given)
-    settings = Settings(device, batch_size, workers, amp, seed, shuffle)  # pyright: ignore[reportArgumentType]
+    settings = Settings(device, batch_size, workers, amp, seed, shuffle, keep)  # pyright: ignore[reportArgumentType]
     with TemporaryDirectory() as temporary:
         aliases = [model.alias for model in judged]
         folder = folder_for(Path(reports or temporary), suite.name, aliases)
@@ -225,6 +228,28 @@ def evaluate(
         while run.advance():
             pass
         del run  # and its records: the report is made from those on disk
+        report = assembling.assemble(folder)
+        if reports is not None:
+            write(report, folder)
+    return report
+
+
+def judge(run: str | Path, suite: Suite | str, data: Mapping[str, str] | None = None, *, reports: str | Path | None = None) -> Report:
+    """Judge a stored run by a suite, from its records alone: no model, no images.
+
+    Args:
+        run: the folder of an earlier run; of one made with `keep="logits"` most can be asked.
+        suite: a suite, its name or its path.
+        data: the run's names of data sets by the suite's, where they differ.
+        reports: a folder to write the new run into; by default nothing is kept.
+
+    Raises:
+        UsageError: no readable run, or images that were prepared otherwise. What the run did not keep becomes a verdict `error`.
+    """
+    suite = suite_files.load(suite) if isinstance(suite, str) else suite
+    with TemporaryDirectory() as temporary:
+        folder = folder_for(Path(reports or temporary), suite.name, aliases_in(Path(run)))
+        rejudge(Path(run), suite, folder, data)
         report = assembling.assemble(folder)
         if reports is not None:
             write(report, folder)

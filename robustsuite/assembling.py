@@ -31,7 +31,7 @@ def assemble(folder: Path) -> Report:
     examples: list[Example] = []
     notes: list[str] = []
     suite, facts = None, {}
-    for part, description in _without_leftovers(store.descriptions(folder)).items():
+    for part, description in parts(folder).items():
         suite = suite_files.parse(description["suite"]["text"], Path(description["suite"]["path"]))
         suite = _as_run(suite, description)
         plan = plan_of(suite, description["selected"])
@@ -67,10 +67,11 @@ def assemble(folder: Path) -> Report:
     )
 
 
-def _without_leftovers(parts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The parts, less those that a worker left unfinished and another one did again."""
-    done = {alias for description in parts.values() if description["finished"] for alias in description["selected"]}
-    return {part: found for part, found in parts.items() if found["finished"] or not done.issuperset(found["selected"])}
+def parts(folder: Path) -> dict[str, dict[str, Any]]:
+    """The descriptions of a run's parts, less those that a worker left unfinished and another one did again."""
+    found = store.descriptions(folder)
+    done = {alias for description in found.values() if description["finished"] for alias in description["selected"]}
+    return {part: one for part, one in found.items() if one["finished"] or not done.issuperset(one["selected"])}
 
 
 def _as_run(suite: Suite, description: Mapping[str, Any]) -> Suite:

@@ -1,4 +1,4 @@
-"""`robustsuite`: what needs no pytest. `list`, `show`, `report`, `schema`."""
+"""`robustsuite`: what needs no pytest. `list`, `show`, `judge`, `report`, `schema`."""
 
 import argparse
 import inspect
@@ -11,10 +11,11 @@ from typing import Any
 
 from robustsuite import catalog, suite_files, suite_grammar
 from robustsuite.errors import EvaluationError, UsageError
+from robustsuite.records import Report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, or 4 for what the user can mend."""
+    """Run a command; the exit code is 0, or 4 for what the user can mend, or of `judge` that of a run."""
     parser = argparse.ArgumentParser(
         prog="robustsuite", description="Robustness suites for vision models. Suites are run by pytest --suite NAME."
     )
@@ -28,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show.add_argument("--out", type=Path, help="of a corruption: where to write its five severities (by default NAME.png)")
     report = commands.add_parser("report", help="make a run's report again from its records, without model or images")
     report.add_argument("run", type=Path, help="the folder of a run")
+    judge = commands.add_parser("judge", help="judge a run's records by another suite, without model or images")
+    judge.add_argument("run", type=Path, help="the folder of a run; one made with --rs-keep logits can be asked most")
+    judge.add_argument("--suite", required=True, metavar="NAME|PATH")
+    judge.add_argument("--data", action="append", default=[], metavar="NAME=DATA", help="the run's name of a data set of the suite")
+    judge.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the new run is written")
     commands.add_parser("schema", help="the JSON Schema of a suite file")
     chosen = parser.parse_args(arguments)
     try:
@@ -38,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _show(chosen.name, chosen.kind, chosen.image, chosen.out)
             case "report":
                 _report(chosen.run)
+            case "judge":
+                return _judge(chosen.run, chosen.suite, chosen.data, chosen.reports)
             case "schema":
                 print(json.dumps(suite_grammar.json_schema(), indent=2))
     except (UsageError, EvaluationError) as error:
@@ -114,7 +122,21 @@ def _write_contact_sheet(corruption: str, image: Path | None, path: Path) -> Non
     contact_sheet([corruption], photo(image, 224)).save(path)
 
 
-def _report(folder: Path) -> None:
+def _judge(run: Path, suite: str, data: Sequence[str], reports: Path) -> int:
+    from robustsuite.judging import exit_code
+    from robustsuite.rejudging import aliases_in, rejudge
+    from robustsuite.running import folder_for
+
+    demanded, wrong = suite_files.load(suite), [argument for argument in data if "=" not in argument]
+    if wrong:
+        raise UsageError(f"expected --data NAME=DATA, got {wrong[0]!r}")
+    folder = folder_for(reports, demanded.name, aliases_in(run))
+    rejudge(run, demanded, folder, dict(argument.split("=", 1) for argument in data))
+    report = _report(folder)
+    return exit_code([(verdict.status, verdict.required) for verdict in report.verdicts], demanded.decision.inconclusive)
+
+
+def _report(folder: Path) -> Report:
     from robustsuite.assembling import assemble
     from robustsuite.reporting.terminal import lines
     from robustsuite.writing import write
@@ -123,3 +145,4 @@ def _report(folder: Path) -> None:
     path = write(report, folder)
     print("\n".join(lines(report)))
     print(f"\nreport: {path}")
+    return report

@@ -4,7 +4,7 @@ Batch-major: a batch is decoded once, prepared once for each distinct preprocess
 What comes out are small blocks of per-image records, to be written as they come.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
@@ -16,11 +16,12 @@ from robustsuite import attacking, corrupting, decoding, detecting
 from robustsuite.catalog import find
 from robustsuite.classifying import Subject, device_named, evaluation_mode
 from robustsuite.errors import EvaluationError, UsageError
+from robustsuite.fitting import Fits, Score, draws_of, fitted
 from robustsuite.numerics.condense import condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.memory import keep_freed_memory
 from robustsuite.numerics.random import KeyedNoise, image_keys, key_of, keyed
-from robustsuite.predictions import Block, CalibrationLogits, Evidence, Head, Outcome, Picture, Predictions
+from robustsuite.predictions import Block, CalibrationLogits, Evidence, Head, Outcome, Picture
 from robustsuite.records import (
     Attacked,
     Condition,
@@ -43,9 +44,6 @@ KEPT_PIXELS = 8 * 224 * 224  # shown at a time on a CPU: a larger batch's activa
 ASKED_AGAIN = 16  # images that every model is shown twice, to see whether it draws at random
 STEADY = 1e-3  # logits that differ by less, relative to the largest, may be rounding
 POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
-Recalibrate = Callable[[np.ndarray], np.ndarray]
-Score = Callable[[Evidence], np.ndarray]
-Conform = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Playing = dict[object, Iterator[tuple[int, Levels]]]
 """The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
 Curves = dict[tuple[str, Condition], attacking.AttackResult]
@@ -103,16 +101,6 @@ def evaluate(
             yield from run.judge(name)
 
 
-@dataclass(frozen=True)
-class _Fits:
-    """What was fitted on the calibration images of one data set for one model, and on how many of them."""
-
-    recalibrations: Mapping[str, Recalibrate] = field(default_factory=dict)
-    conformed: Mapping[Conformed, Conform] = field(default_factory=dict)
-    detectors: Mapping[Detection, Score] = field(default_factory=dict)
-    images: int = 0
-
-
 @dataclass
 class _Seen:
     """What the detectors have seen of the calibration images so far."""
@@ -153,7 +141,7 @@ class _Run:
         self.problems: dict[tuple[str, Detection], str] = {}  # why a detector could not be fitted
         self.asked: set[str] = set()  # the models that have been shown the same images twice
         self.failed: dict[tuple[str, str], str] = {}  # (model, condition) -> why
-        self.fits: dict[tuple[str, str], _Fits] = {}  # (model, data set) -> what was fitted on its calibration images
+        self.fits: dict[tuple[str, str], Fits] = {}  # (model, data set) -> what was fitted on its calibration images
 
     def subjects(self, dataset: Dataset) -> dict[str, Subject]:
         """A fresh wrapper of every model for the classes of this data set, where the model knows them."""
@@ -198,9 +186,8 @@ class _Run:
         for alias, parts in kept.items():
             if sum(len(part.rows) for part in parts) == whole > 0:
                 joined = CalibrationLogits.join(parts)
-                fitted = {method: find("recalibration", method)(joined.logits, joined.labels) for method in self.plan.recalibrations}
-                detectors = self.detectors(alias, seen[alias])
-                self.fits[alias, name] = _Fits(fitted, self.conformed(name, joined), detectors, whole)
+                draws = draws_of(image_keys(self.datasets[name].ids)[joined.rows], self.settings.seed)
+                self.fits[alias, name] = fitted(self.plan, joined, draws, self.detectors(alias, seen[alias]))
         if self.problems:
             yield Block(name, 0, notes=tuple(self.problems.values()))
 
@@ -235,25 +222,12 @@ class _Run:
                 self.problems[alias, one] = f"detector {one} on {alias}: {error}"
         return fitted
 
-    def conformed(self, name: str, calibration: CalibrationLogits) -> dict[Conformed, Conform]:
-        """The plan's conformal predictors, fitted."""
-        draws = self.draws(image_keys(self.datasets[name].ids)[calibration.rows])
-        return {
-            one: find("conformal", one.conformal)(calibration.logits, calibration.labels, one.error, draws, **dict(one.options))
-            for one in self.plan.via
-            if isinstance(one, Conformed)
-        }
-
-    def draws(self, keys: Tensor) -> np.ndarray:
-        """A number in (0, 1) of each image's own, for conformal predictors that draw."""
-        return keyed(keys.cpu(), self.settings.seed, "conformal").uniform(1)[:, 0].double().numpy()
-
     def judge(self, name: str) -> Iterator[Block]:
         """Show the judged images under every condition of the plan."""
         conditions = [condition for condition in self.plan.conditions if condition.dataset == name]
         subjects = self.subjects(self.datasets[name])
         source = name if name in self.plan.calibrated else next(iter(self.plan.calibrated), "")
-        fits = {model.alias: self.fits.get((model.alias, source), _Fits()) for model in self.models}
+        fits = {model.alias: self.fits.get((model.alias, source), Fits()) for model in self.models}
         if not any(self.wants(model.alias, condition) for model in self.models for condition in conditions):
             return
         try:
@@ -270,7 +244,7 @@ class _Run:
         conditions: Sequence[Condition],
         prepared: Mapping[Preprocessing, _Shown],
         subjects: Mapping[str, Subject],
-        fits: Mapping[str, "_Fits"],
+        fits: Mapping[str, Fits],
     ) -> Block:
         """One batch under every condition, for every model."""
         outcomes: list[Outcome] = []
@@ -371,7 +345,7 @@ class _Run:
             found = subject.whole(lambda width: attacking.curve(subject, images, shown.labels, attacked, shown.keys, seed, clean, width))
             curves.update({(alias, one): result for one, result in zip(radii, found, strict=True)})
         result = curves.pop((alias, condition))
-        outcome = self.outcome(alias, shown, condition, result.logits, _Fits(), result.distance)
+        outcome = self.outcome(alias, shown, condition, result.logits, Fits(), result.distance)
         return Outcome(**{**vars(outcome), "counts": dict(result.counts)}), result.adversarial
 
     def outcome(
@@ -380,7 +354,7 @@ class _Run:
         shown: _Shown,
         condition: Condition,
         logits: Logits,
-        fits: "_Fits",
+        fits: Fits,
         distance: Tensor | None = None,
         scores: dict[str, np.ndarray] | None = None,
     ) -> Outcome:
@@ -389,40 +363,27 @@ class _Run:
         if condition.dataset in self.plan.unfamiliar:
             return Outcome(alias, condition, shown.rows, None, self.expected(condition), measured=scores or {})
         predictions = condense(logits, labels)
-        recalibrated: dict[str, Predictions] = {}
-        for method, fit in fits.recalibrations.items():
-            mapped = torch.from_numpy(np.asarray(fit(logits.cpu().numpy()), dtype=np.float64))
-            after = condense(mapped, labels.cpu(), kept=1)
-            recalibrated[method] = replace(after, logits=mapped.float().numpy()) if whole else after
+        numbers, own = logits.cpu().numpy(), labels.cpu().numpy()
+        sets = [one for one, wanted in self.plan.via.items() if isinstance(one, Conformed) and condition in wanted]
+        draws = draws_of(shown.keys, self.settings.seed) if sets else np.zeros(0)
         return Outcome(
             alias,
             condition,
             shown.rows,
-            replace(predictions, logits=logits.float().cpu().numpy()) if whole else predictions,
+            replace(predictions, logits=logits.float().cpu().numpy()) if whole or self.settings.keep == "logits" else predictions,
             self.expected(condition),
-            recalibrated,
+            fits.recalibrated(numbers, own, whole),
             None if distance is None else distance.float().cpu().numpy(),
-            measured=self.sets(shown, condition, logits, fits) | (scores or {}),
+            measured=fits.sets(sets, numbers, own, draws) | (scores or {}),
         )
 
-    def scores(self, subject: Subject, condition: Condition, levels: Levels, logits: Logits, fits: "_Fits") -> dict[str, np.ndarray]:
+    def scores(self, subject: Subject, condition: Condition, levels: Levels, logits: Logits, fits: Fits) -> dict[str, np.ndarray]:
         """The scores of the plan's detectors; see `Outcome.measured`."""
         found = {}
         for one, score in fits.detectors.items():
             if condition in self.plan.via[one]:
                 parts = [evidence for evidence, _ in self.evidence(one, subject, levels, logits)]
                 found[f"score {one}"] = score(detecting.joined(parts))
-        return found
-
-    def sets(self, shown: _Shown, condition: Condition, logits: Logits, fits: "_Fits") -> dict[str, np.ndarray]:
-        """What the prediction sets of the plan's conformal predictors hold; see `Outcome.measured`."""
-        found: dict[str, np.ndarray] = {}
-        labels = shown.labels.cpu().numpy()
-        for one, conform in fits.conformed.items():
-            if condition in self.plan.via[one]:
-                held = conform(logits.cpu().numpy(), self.draws(shown.keys))
-                found |= {f"covered {one}": held[np.arange(len(labels)), labels], f"size {one}": held.sum(axis=1).astype(np.int32)}
-                found[f"fitted_on {one}"] = np.full(len(labels), fits.images, dtype=np.int32)
         return found
 
     def diagnose(self, subject: Subject, shown: _Shown, condition: Condition, clean: Logits | None) -> Outcome:

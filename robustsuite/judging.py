@@ -28,6 +28,7 @@ from robustsuite.records import (
     ReliabilityBin,
     RiskAtCoverage,
     Selection,
+    Status,
     Verdict,
 )
 
@@ -61,19 +62,17 @@ def judge(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> V
         return _error(check, model, f"expected a finite {check.metric}, got {value}")
     measurement = Measurement(measured_as(check), value, low, high, samples)
     if check.gate is None:
-        return Verdict(
-            check.name, model, "passed", f"measured on {samples} images; no threshold is set", measurement, metric=measured_as(check)
-        )
+        return _verdict(check, model, "passed", f"measured on {samples} images; no threshold is set", measurement)
     threshold = _threshold(check.gate, check, outcomes)
     if check.gate.bound == "at_least":
         passed, failed = low >= threshold, high < threshold
     else:
         passed, failed = high <= threshold, low > threshold
-    status = "passed" if passed else "failed" if failed else "inconclusive"
+    status: Status = "passed" if passed else "failed" if failed else "inconclusive"
     reason = _reason(status, check.gate, measurement, threshold, decision)
     if measured_as(check) != check.metric and any(_in_memory(condition) for condition in check.conditions):
         reason += "; images corrupted in memory, not comparable with values published for the stored benchmark"
-    return Verdict(check.name, model, status, reason, measurement, str(check.gate), threshold, measured_as(check))
+    return _verdict(check, model, status, reason, measurement, threshold)
 
 
 def certain(check: Check, model: str, outcomes: Outcomes, decision: Decision) -> Verdict | None:
@@ -108,12 +107,36 @@ def certain(check: Check, model: str, outcomes: Outcomes, decision: Decision) ->
     would = "would meet" if status == "passed" else "would miss"
     reason = f"certain after {seen} of {expected} images: even if all others were {if_others}, {limit:.4f} {would} the threshold"
     measurement = Measurement("accuracy", value, lowest, highest, seen)
-    return Verdict(check.name, model, status, reason, measurement, str(gate), gate.threshold, check.metric)
+    return _verdict(check, model, status, reason, measurement, gate.threshold)
+
+
+EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 1, 6, 7
+
+
+def exit_code(verdicts: Iterable[tuple[str, bool]], inconclusive: str) -> int:
+    """What a run exits with, by the statuses of its checks and whether each is required; those that only inform change nothing.
+
+    What could not be evaluated goes before what failed, and that before what was inconclusive (docs/decisions/004).
+    """
+    found = {status for status, required in verdicts if required}
+    if found & {"error", "skipped"}:
+        return EXIT_ERROR
+    if "failed" in found or ("inconclusive" in found and inconclusive == "fail"):
+        return EXIT_FAILED
+    return EXIT_INCONCLUSIVE if "inconclusive" in found and inconclusive == "hold" else 0
 
 
 def _error(check: Check, model: str, why: str) -> Verdict:
     fixed = check.gate.threshold if check.gate and not check.gate.relative_to else None
-    return Verdict(check.name, model, "error", why, None, str(check.gate or ""), fixed, measured_as(check))
+    return _verdict(check, model, "error", why, None, fixed)
+
+
+def _verdict(
+    check: Check, model: str, status: Status, reason: str, measurement: Measurement | None, threshold: float | None = None
+) -> Verdict:
+    return Verdict(
+        check.name, model, status, reason, measurement, str(check.gate or ""), threshold, measured_as(check), required=check.required
+    )
 
 
 def measure(check: Check, outcomes: Outcomes) -> float:
@@ -186,7 +209,9 @@ def _summarised(check: Check, values: Mapping[Condition, float]) -> float:
 
 def _measured(outcome: Outcome, name: str) -> np.ndarray:
     if name not in outcome.measured:
-        raise LookupError(f"{name.partition(' ')[2]} could not be fitted for {outcome.condition}: no calibration images, or see the notes")
+        raise LookupError(
+            f"{name.partition(' ')[2]} could not be fitted for {outcome.condition}: no calibration images, no logits kept, or see the notes"
+        )
     return outcome.measured[name]
 
 
@@ -197,12 +222,14 @@ def _sets(outcome: Outcome, via: Conformed) -> PredictionSets:
 
 
 def _predictions(check: Check, outcome: Outcome) -> Predictions:
-    if check.recalibration is None:
-        assert outcome.predictions is not None
-        return outcome.predictions
-    if check.recalibration not in outcome.recalibrated:
-        raise LookupError(f"{check.recalibration} could not be fitted for {outcome.condition}: no calibration images were evaluated")
-    return outcome.recalibrated[check.recalibration]
+    found = outcome.recalibrated.get(check.recalibration) if check.recalibration else outcome.predictions
+    if found is not None and found.logits is None and constant("metrics", check.metric, "NEEDS_LOGITS", False):
+        raise LookupError(f"{check.metric} needs every logit, and none were kept of {outcome.condition}: run it with --rs-keep logits")
+    if found is None:
+        raise LookupError(
+            f"{check.recalibration} could not be fitted for {outcome.condition}: no calibration images were evaluated, or no logits kept"
+        )
+    return found
 
 
 def _in_memory(condition: Condition) -> bool:

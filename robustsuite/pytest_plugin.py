@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from robustsuite.records import Check, Decision, Model, Settings, Suite, Verdict
     from robustsuite.running import Run
 
-EXIT_ERROR = 6
-EXIT_INCONCLUSIVE = 7
-
 OPTIONS = {  # name -> (default, help, choices); each is also an ini option, with underscores
     "device": ("auto", "auto, cpu, cuda or cuda:1", None),
     "batch-size": ("auto", "images shown at a time; halved for as long as memory runs out", None),
@@ -27,6 +24,7 @@ OPTIONS = {  # name -> (default, help, choices); each is also an ini option, wit
     "amp": ("off", "mixed precision of forward passes", ("off", "bf16", "fp16")),
     "seed": ("0", "of every random draw", None),
     "order": ("stored", "order in which images are shown", ("stored", "shuffled")),
+    "keep": ("predictions", "logits: keep them all, so that the run's records can be judged by other suites", ("predictions", "logits")),
     "inconclusive": (
         None,
         "what an undecided check means for the exit code (default: as the suite says, or hold)",
@@ -173,13 +171,15 @@ class CheckItem(pytest.Item):
         """Wait for the verdict; a check that could not be evaluated is an ERROR and not a FAILURE."""
         self.verdict = self.verdict or self.plugin.pull(self)
         self.user_properties += _properties(self.verdict)
-        if self.verdict.status == "error":
+        if self.verdict.status == "error" and self.verdict.required:
             raise CheckError(self.verdict.reason)
 
     def runtest(self) -> None:
         """Turn the verdict into pytest's outcome."""
         verdict = self.verdict
         assert verdict is not None
+        if not verdict.required:
+            return
         if verdict.status == "failed":
             raise CheckFailed(verdict.reason)
         if verdict.status == "inconclusive":
@@ -240,6 +240,7 @@ class SuitePlugin:
             amp=_option(self.config, "amp"),
             seed=_number(self.config, "seed", 0) or 0,
             shuffle=_option(self.config, "order") == "shuffled",
+            keep=_option(self.config, "keep"),
         )
 
     def _choose_arguments(self) -> None:
@@ -437,11 +438,15 @@ class SuitePlugin:
                 report.robustsuite_status = "error" if report.failed else "passed"
             else:
                 report.robustsuite_status = item.verdict.status
+                report.robustsuite_required = item.verdict.required
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> Any:
-        """A category of its own for what is inconclusive."""
+        """A category of its own for what is inconclusive, and for what does not pass but only informs."""
+        status = getattr(report, "robustsuite_status", "passed")
+        if report.when == "call" and not getattr(report, "robustsuite_required", True) and status != "passed":
+            return "informing", "i", (f"{status.upper()} (informs)", {"yellow": True})
         if getattr(report, "robustsuite_status", "") == "inconclusive":
             return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
         return None
@@ -449,7 +454,7 @@ class SuitePlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember what became of each check; in a controller of xdist this is all there is to know."""
         if status := getattr(report, "robustsuite_status", ""):
-            self.statuses[report.nodeid] = status
+            self.statuses[report.nodeid] = status if getattr(report, "robustsuite_required", True) else "passed"
         elif report.failed and report.nodeid.startswith("suite:"):
             self.statuses[report.nodeid] = "error"
 
@@ -463,16 +468,16 @@ class SuitePlugin:
             self._write_reports()
         if interrupted or exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             return
+        from robustsuite.judging import exit_code
+
         stopped = bool(session.shouldfail or session.shouldstop)
         missing = [item for item in self.items if item.nodeid not in self.statuses and not stopped]
-        found = set(self.statuses.values())
-        policy = {self.decision(suite).inconclusive for suite in self.suites.values()}
-        if missing or found & {"error", "skipped"}:
-            session.exitstatus = EXIT_ERROR
-        elif "failed" in found or (exitstatus != pytest.ExitCode.OK and found <= {"passed"}):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif "inconclusive" in found and policy != {"warn"}:
-            session.exitstatus = EXIT_INCONCLUSIVE if "hold" in policy else pytest.ExitCode.TESTS_FAILED
+        found = [*self.statuses.values(), *["error" for _ in missing]]
+        policies = {self.decision(suite).inconclusive for suite in self.suites.values()}
+        strictest = next(policy for policy in ("hold", "fail", "warn") if policy in policies)
+        code = exit_code([(status, True) for status in found], strictest)
+        if code:
+            session.exitstatus = code
 
     def _write_reports(self) -> None:
         from robustsuite.assembling import assemble

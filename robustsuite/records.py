@@ -173,6 +173,7 @@ class Settings:
         amp: automatic mixed precision of the forward passes: `off`, `bf16` or `fp16`.
         seed: of every random draw.
         shuffle: show the images in a random order (fixed by the seed) instead of the data set's own.
+        keep: `predictions`, or every image's `logits` too (4 bytes a class), for suites that judge the run's records later.
     """
 
     device: str = "auto"
@@ -181,6 +182,7 @@ class Settings:
     amp: Literal["off", "bf16", "fp16"] = "off"
     seed: int = 0
     shuffle: bool = False
+    keep: Literal["predictions", "logits"] = "predictions"
 
 
 # ------------------------------------------------------------------------------------------------- what a suite demands
@@ -246,8 +248,9 @@ class Conformed:
 class Check:
     """One demand on a model; one pytest item. `summary` folds the metric over `conditions` where there are several.
 
-    A check without a gate only measures. `line` is where the suite file states it. `via` is what makes scores or sets of the
-    model's answers; of a `Detection`, the first condition is the familiar one.
+    A check without a gate only measures. One that is not `required` only informs: no exit code depends on it. `line` is where the
+    suite file states it. `via` is what makes scores or sets of the model's answers; of a `Detection`, the first condition is the
+    familiar one.
     """
 
     name: str
@@ -258,6 +261,7 @@ class Check:
     recalibration: str | None = None
     metric_options: tuple[tuple[str, int | float | bool | str], ...] = ()
     via: Detection | Conformed | None = None
+    required: bool = True
     line: int = 0
 
     @property
@@ -353,6 +357,7 @@ class Verdict:
     gate: str = ""
     threshold: float | None = None
     metric: str = ""
+    required: bool = True
 
 
 @dataclass(frozen=True)

@@ -369,6 +369,7 @@ def _checks(row: CheckTable, data: str, as_published: bool, line: int) -> Iterat
             recalibration=row.recalibration,
             metric_options=tuple(sorted(row.metric_options.items())),
             via=via,
+            required=row.required,
             line=line,
         )
 

@@ -146,6 +146,7 @@ class CheckTable(_Table):
     summary: Annotated[str, Known("summaries")] = "mean"
     per: Literal["check", "group", "corruption", "sequence", "condition"] = "check"
     recalibration: Annotated[str, Known("recalibration")] | None = None
+    required: bool = True
     at_least: float | None = None
     at_most: float | None = None
     relative_to: str | None = None

@@ -9,7 +9,7 @@ import torch
 import robustsuite
 from robustsuite.records import Report
 
-pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
+pytestmark = pytest.mark.shared_data
 
 SUITE = """
 schema = 1

@@ -25,7 +25,6 @@ def test_the_code_is_formatted() -> None:
     run("ruff", "format", "--check", ".")
 
 
-@pytest.mark.slow
 def test_pyright_finds_nothing() -> None:
     pytest.importorskip("pyright")
     if not shutil.which("node") or subprocess.run([sys.executable, "-m", "pyright", "--version"], capture_output=True).returncode:

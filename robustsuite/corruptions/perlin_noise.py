@@ -8,10 +8,12 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
+from torch.nn import functional as F
 
 from robustsuite.numerics.placement import on_host
+from robustsuite.numerics.tables import numbers
 from robustsuite.numerics.whole_levels import rounded_down
 from robustsuite.roles import Levels, Noise
 
@@ -31,8 +33,11 @@ GRADIENTS = 256
 DRAWN = 2 * GRADIENTS + 2  # gradients that are drawn, though only the first 256 are used
 LOUDEST = 1.5  # what the coarsest octave is multiplied with
 
-Lattice = Float64[Tensor, "2 batch rows columns"]
-"""Gradients of the finest lattice, and of the coarser ones in its upper left corner: how much each points down, and across."""
+IN_A_ROW = 8  # swaps; twice as many take half the memory, and more launches
+
+Order = Int64[Tensor, "batch 256"]
+Strip = Float64[Tensor, "2 batch points"]
+"""Gradients in their random order, over and over: how much each points down, and across. Row r of a lattice begins at `order[r]`."""
 
 
 def perlin_noise(levels: Levels, severity: int, noise: Noise, profile: str) -> Levels:
@@ -46,36 +51,54 @@ def perlin_noise(levels: Levels, severity: int, noise: Noise, profile: str) -> L
     gradients = directions / directions.square().sum(dim=2, keepdim=True).sqrt_().clamp_(min=1)
     order = _shuffled(noise.integers(GRADIENTS, GRADIENTS))
     height, width = levels.shape[-2:]
-    side = min(height, width)
-    rows, columns = (_axis(size, side, levels.device) for size in (height, width))
-    hashed = order.gather(1, (order[:, rows.points, None] + columns.points).remainder_(GRADIENTS).flatten(1))
-    down_and_across = gradients.permute(2, 0, 1).gather(2, hashed.expand(2, -1, -1))
-    lattice = down_and_across.view(2, -1, len(rows.points), len(columns.points))
-    turbulence = (_turbulence if on_host(levels.device) else _turbulence_at_once)(lattice, height, width)
+    repeated = order.index_select(1, _repeated(GRADIENTS + _axes(height, width, levels.device)[1][-1].reached, levels.device))
+    strip = gradients.permute(2, 0, 1).gather(2, repeated.expand(2, -1, -1))
+    turbulence = (_turbulence if on_host(levels.device) else _turbulence_at_once)(order, strip, height, width)
     share = SHARE[profile][severity - 1]
     grey = turbulence.mul_(0.5).add_(0.5).clamp_(max=1).mul_(255 * share)
     return rounded_down((levels * (1 - share)).double().add_(grey[:, None]))
 
 
-def _turbulence(lattice: Lattice, height: int, width: int) -> Float64[Tensor, "batch {height} {width}"]:
-    rows, columns = (_axis(size, min(height, width), lattice.device) for size in (height, width))
-    down, across = lattice
-    turbulence = torch.zeros(1, dtype=torch.float64, device=lattice.device)
-    for octave, (near, far) in enumerate(zip(rows.octaves, columns.octaves, strict=True)):
+def _turbulence(order: Order, strip: Strip, height: int, width: int) -> Float64[Tensor, "batch {height} {width}"]:
+    rows, columns = _axes(height, width, order.device)
+    # The coarser lattices are the upper left corners of the finest.
+    begins = order.index_select(1, _repeated(rows[-1].reached, order.device))
+    places = begins[:, :, None] + numbers(columns[-1].reached, order.device)
+    down, across = strip.gather(2, places.flatten(1).expand(2, -1, -1)).view(2, *places.shape)
+    turbulence = torch.zeros(1, dtype=torch.float64, device=order.device)
+    for octave, (near, far) in enumerate(zip(rows, columns, strict=True)):
         reached = (slice(None), slice(near.reached), slice(far.reached))
         field = near.slopes @ (down[reached] @ far.weights.T) + near.weights @ (across[reached] @ far.slopes.T)
         turbulence = field.abs_().mul_(LOUDEST / 2**octave).add_(turbulence)
     return turbulence
 
 
-def _turbulence_at_once(lattice: Lattice, height: int, width: int) -> Float64[Tensor, "batch {height} {width}"]:
-    """The same in launches as few as a GPU likes them: all octaves together, though much of their matrices is zero."""
-    _, batch, far_rows, far_columns = lattice.shape
-    down, across = _all_octaves(height, width, lattice.device)
-    # Across first: two of every row of the lattice, for each octave; then these are summed to pixels.
-    within_rows = torch.bmm(lattice.view(2, -1, far_columns), across).view(2, batch, far_rows, OCTAVES, width)
-    octaves = torch.bmm(down, within_rows.permute(3, 0, 2, 1, 4).reshape(OCTAVES, 2 * far_rows, -1))
-    return torch.linalg.vector_norm(octaves, ord=1, dim=0).view(height, batch, width).transpose(0, 1)
+def _turbulence_at_once(order: Order, strip: Strip, height: int, width: int) -> Float64[Tensor, "batch {height} {width}"]:
+    """The same in launches as few as a GPU likes them, and without the lattices: the finest has more points than a small image.
+
+    A row of pixels lies between two rows of a lattice, which are stretches of the strip: their weighted sum is what torch knows
+    as an embedding bag. One product across follows, of both parts of the gradients.
+    """
+    _, batch, length = strip.shape
+    beside, down, across = _all_octaves(height, width, order.device)
+    begins = order[torch.arange(batch, device=order.device)[:, None, None], beside]
+    strips = torch.arange(0, strip.numel(), length, device=order.device).view(2, batch).T
+    starts = (begins[:, :, :, None] + strips[:, None, :, None]).flatten(1)
+    weights = down.repeat(1, batch, 1, 1, 1).flatten(1)
+    pairs = torch.arange(0, starts.shape[1], 2, device=order.device)
+    octaves = strip.new_empty(OCTAVES, batch * height, width)
+    for start, weight, far, field in zip(starts, weights, across, octaves, strict=True):
+        stretches = strip.view(-1).unfold(0, len(far) // 2, 1)
+        rows = F.embedding_bag(start, stretches, pairs, mode="sum", per_sample_weights=weight)
+        torch.mm(rows.view(batch * height, -1), far, out=field)
+        del rows  # before the next octave's
+    return torch.linalg.vector_norm(octaves, ord=1, dim=0).view(batch, height, width)
+
+
+@cache
+def _repeated(count: int, device: torch.device) -> Int64[Tensor, " {count}"]:
+    """0 to 255, over and over."""
+    return torch.arange(count, device=device) % GRADIENTS
 
 
 class _Octave(NamedTuple):
@@ -83,65 +106,69 @@ class _Octave(NamedTuple):
 
     Attributes:
         reached: how many of the points, from the first on, act on any pixel.
+        beside: the two points beside each pixel.
         weights: float64 `[pixels, reached]`, of a point's plane, at the two points beside the pixel.
         slopes: the same, times the distance from the point.
     """
 
     reached: int
-    weights: Float[Tensor, "pixels points"]
-    slopes: Float[Tensor, "pixels points"]
-
-
-class _Axis(NamedTuple):
-    points: Int64[Tensor, " points"]
-    octaves: tuple[_Octave, ...]
+    beside: Int64[Tensor, "pixels 2"]
+    weights: Float64[Tensor, "pixels points"]
+    slopes: Float64[Tensor, "pixels points"]
 
 
 @cache
-def _all_octaves(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """What acts down, `[OCTAVES, height, 2 * points]`, and what acts across, `[2, points, OCTAVES * width]`; float64.
+def _all_octaves(
+    height: int, width: int, device: torch.device
+) -> tuple[
+    Int64[Tensor, "octaves 1 {height} 2"], Float64[Tensor, "octaves 1 {height} 2 2"], tuple[Float64[Tensor, "2*points {width}"], ...]
+]:
+    """Of every octave: the two points beside each row of pixels, how they act on it, and what acts across.
 
-    Of the two, the first is for the gradients' parts that point down, the second for those that point across.
+    For the gradients' parts that point down, and then for those that point across.
     """
-    rows, columns = (_axis(size, min(height, width), device) for size in (height, width))
-    down = torch.zeros(OCTAVES, height, 2, len(rows.points), dtype=torch.float64)
-    across = torch.zeros(2, len(columns.points), OCTAVES, width, dtype=torch.float64)
-    for octave, (near, far) in enumerate(zip(rows.octaves, columns.octaves, strict=True)):
-        down[octave, :, 0, : near.reached], down[octave, :, 1, : near.reached] = near.slopes, near.weights
-        down[octave] *= LOUDEST / 2**octave
-        across[0, : far.reached, octave], across[1, : far.reached, octave] = far.weights.T, far.slopes.T
-    return down.flatten(2).to(device), across.flatten(2).to(device)
+    rows, columns = _axes(height, width, torch.device("cpu"))
+    beside = torch.stack([near.beside for near in rows])[:, None] % GRADIENTS
+    down = torch.stack([torch.stack([part.gather(1, near.beside) for part in (near.slopes, near.weights)], dim=1) for near in rows])
+    across = (torch.cat([far.weights.T, far.slopes.T]) * (LOUDEST / 2**octave) for octave, far in enumerate(columns))
+    return beside.to(device), down[:, None].to(device), tuple(matrix.to(device) for matrix in across)
 
 
 @cache
-def _axis(size: int, side: int, device: torch.device) -> _Axis:
-    """The lattices along an axis of `size` pixels, where CELLS of the coarsest are as long as `side` pixels."""
-    octaves = []
-    for octave in range(OCTAVES):
-        places = torch.arange(size, dtype=torch.float64) * (CELLS / side * 2**octave)
-        before = places.floor().long()[:, None]
-        beyond = places[:, None] - before
-        blend = beyond.square() * (3 - 2 * beyond)
-        weights = torch.zeros(size, int(before.max()) + 2, dtype=torch.float64)
-        slopes = weights.clone()
-        for point, weight, distance in ((before, 1 - blend, beyond), (before + 1, blend, beyond - 1)):
-            weights.scatter_(1, point, weight)
-            slopes.scatter_(1, point, weight * distance)
-        octaves.append(_Octave(weights.shape[1], weights.to(device), slopes.to(device)))
-    return _Axis(torch.arange(octaves[-1].reached, device=device) % GRADIENTS, tuple(octaves))
+def _axes(height: int, width: int, device: torch.device) -> tuple[tuple[_Octave, ...], tuple[_Octave, ...]]:
+    """The lattices along both sides, coarsest first: CELLS of that are as long as the image's shorter side."""
+    cells = [CELLS / min(height, width) * 2**octave for octave in range(OCTAVES)]
+    rows, columns = (tuple(_octave(size, count, device) for count in cells) for size in (height, width))
+    return rows, columns
 
 
-def _shuffled(places: Int64[Tensor, "batch 256"]) -> Int64[Tensor, "batch 256"]:
+def _octave(size: int, cells: float, device: torch.device) -> _Octave:
+    """The lattice of so many cells per pixel along an axis of `size` pixels."""
+    places = torch.arange(size, dtype=torch.float64)[:, None] * cells
+    before = places.floor()
+    beyond = places - before
+    blend = beyond.square() * (3 - 2 * beyond)
+    beside = before.long() + torch.arange(2)
+    weights = torch.zeros(size, int(beside.max()) + 1, dtype=torch.float64)
+    slopes = weights.clone()
+    acting = torch.cat([1 - blend, blend], dim=1)
+    weights.scatter_(1, beside, acting)
+    slopes.scatter_(1, beside, acting * torch.cat([beyond, beyond - 1], dim=1))
+    return _Octave(weights.shape[1], beside.to(device), weights.to(device), slopes.to(device))
+
+
+def _shuffled(places: Int64[Tensor, "batch 256"]) -> Order:
     """The numbers 0 to 255 after swapping the one at 255 with that at `places[0]`, then that at 254 with that at `places[1]` ...
 
-    Swaps are permutations, and permutations are composed in any grouping: pairs, pairs of pairs, and so on.
+    Swaps are permutations, and permutations are composed in any grouping: first some swaps in a row, in all such groups at once;
+    then pairs of groups, pairs of pairs, and so on.
     """
     batch, count = places.shape
-    own = torch.arange(count, device=places.device)
-    swaps = own.repeat(batch, count, 1)
-    partner = places.flip(1)[:, :, None]
-    swaps.scatter_(2, partner, own.expand(batch, -1)[:, :, None])
-    swaps.scatter_(2, own.expand(batch, -1)[:, :, None], partner)
-    while swaps.shape[1] > 1:
-        swaps = swaps[:, 1::2].gather(2, swaps[:, ::2])
-    return swaps[:, 0]
+    own = numbers(count, places.device)
+    swapped = torch.stack((own.flip(0).expand(batch, -1), places), dim=2).view(batch, -1, IN_A_ROW, 2)
+    found = own.repeat(batch, count // IN_A_ROW, 1)
+    for both, reversed_ in zip(swapped.unbind(2), swapped.flip(3).unbind(2), strict=True):
+        found.scatter_(2, reversed_, found.gather(2, both))
+    while found.shape[1] > 1:
+        found = found[:, ::2].gather(2, found[:, 1::2])
+    return found[:, 0]
