@@ -56,7 +56,7 @@ def gloss_is_opencvs(count: int, height: int, width: int, profile: str, severity
 @every_water
 @every_size
 def test_gloss_is_opencvs_bit_for_bit(height: int, width: int, profile: str, severity: int) -> None:
-    assert gloss_is_opencvs(30, height, width, profile, severity)
+    assert gloss_is_opencvs(10, height, width, profile, severity)
 
 
 @pytest.mark.slow

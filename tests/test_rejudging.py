@@ -39,7 +39,8 @@ name = "stricter"
 corruptions = ["contrast"]
 severities = [5]
 metric = "brier_score"
-at_most = -1.0
+metric = "negative_log_likelihood"
+at_most = 0.0
 [[check]]
 name = "after-vector"
 recalibration = "vector"
