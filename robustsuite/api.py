@@ -14,7 +14,7 @@ from robustsuite import assembling, attacking, catalog, corrupting, judging, loa
 from robustsuite.attacking import AttackResult
 from robustsuite.classifying import Subject, evaluation_mode
 from robustsuite.errors import UsageError
-from robustsuite.numerics.condense import condense
+from robustsuite.numerics.condense import checked, condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.random import image_keys
 from robustsuite.records import (
@@ -132,14 +132,12 @@ def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarra
         options: the metric's own, such as `bins`.
 
     Raises:
-        UsageError: unknown metric or option, logits that are not finite, labels that do not fit them.
+        UsageError: unknown metric or option, logits that are not finite or are probabilities, labels that do not fit them, fewer
+            images than bins.
     """
-    logits, labels = torch.as_tensor(logits), torch.as_tensor(labels).long()
-    if not bool(torch.isfinite(logits).all()):
-        raise UsageError("expected finite logits, got NaN or infinity")
-    if len(labels) != len(logits) or not len(labels) or int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:
-        told = f"{len(labels)} labels" + (f" from {int(labels.min())} to {int(labels.max())}" if len(labels) else "")
-        raise UsageError(f"expected a label from 0 to {logits.shape[1] - 1} for each of {len(logits)} images, got {told}")
+    logits, labels = checked(logits, labels)
+    if not len(labels):
+        raise UsageError(f"expected at least one image to measure {metric} on, got none")
     known = catalog.signature("metrics", metric, metric, 1) if metric in catalog.names("metrics") else options
     for name in options:
         if name not in known:
@@ -158,8 +156,14 @@ def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarra
 
 
 def fit(recalibration: str, logits: Logits | np.ndarray, labels: Labels | np.ndarray) -> Recalibration:
-    """A recalibration fitted on held-out logits `[images, classes]` and labels: callable on logits, with `.parameters`."""
-    return catalog.find("recalibration", recalibration)(np.asarray(logits), np.asarray(labels))
+    """A recalibration fitted on held-out logits `[images, classes]` and labels: callable on logits, with `.parameters`.
+
+    Raises `UsageError` for logits that are not finite or are probabilities, labels that do not fit them, and no images at all.
+    """
+    logits, labels = checked(logits, labels)
+    if not len(labels):
+        raise UsageError(f"expected images to fit {recalibration} on, got none; set some aside for calibration")
+    return catalog.find("recalibration", recalibration)(logits.numpy(), labels.numpy())
 
 
 def load_model(reference: str) -> Model:

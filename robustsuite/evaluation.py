@@ -7,6 +7,7 @@ What comes out are small blocks of per-image records, to be written as they come
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 import numpy as np
 import torch
@@ -139,8 +140,10 @@ class _Run:
         self.prepared = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
         self.size = settings.batch_size or AUTO_BATCH[device.type]
         self.problems: dict[tuple[str, Detection], str] = {}  # why a detector could not be fitted
+        self.copied: set[str] = set()  # the data sets of which a judged image is known to be in the calibration split too
         self.asked: set[str] = set()  # the models that have been shown the same images twice
         self.failed: dict[tuple[str, str], str] = {}  # (model, condition) -> why
+        self.aside: dict[tuple[str, bytes], int] = {}  # (data set, pixels) -> the calibration image that has them
         self.fits: dict[tuple[str, str], Fits] = {}  # (model, data set) -> what was fitted on its calibration images
 
     def subjects(self, dataset: Dataset) -> dict[str, Subject]:
@@ -168,6 +171,7 @@ class _Run:
         seen: dict[str, _Seen] = {model.alias: _Seen() for model in self.models}
         try:
             for prepared in self.batches(name, "calibration"):
+                self.aside |= {(name, pixels): row for row, pixels in _pixels(prepared)}
                 parts = []
                 for model in self.models:
                     shown = prepared[self.prepared[model.alias]]
@@ -286,7 +290,22 @@ class _Run:
                         outcome = self.fail(model.alias, condition, _told(error))
                     outcomes.append(outcome)
         images = len(next(iter(prepared.values())).rows)
+        notes += self.copies(name, prepared)
         return Block(name, images, tuple(outcomes), pictures=tuple(pictures), notes=tuple(notes), facts=_facts(name, prepared, conditions))
+
+    def copies(self, name: str, prepared: Mapping[Preprocessing, _Shown]) -> list[str]:
+        """A sentence about the first judged image that is, pixel for pixel, one of those set aside for calibration."""
+        if name in self.copied or name not in self.plan.calibrated:
+            return []
+        row, other = next(((row, self.aside[name, pixels]) for row, pixels in _pixels(prepared) if (name, pixels) in self.aside), (-1, -1))
+        if row < 0:
+            return []
+        self.copied.add(name)
+        ids = self.datasets[name].ids
+        return [
+            f"data {name!r}: the judged image {ids[row]} is, pixel for pixel, the calibration image {ids[other]}: what is fitted on the "
+            "calibration images looks better than it is; remove the copies"
+        ]
 
     def asked_again(self, subject: Subject, levels: Levels, logits: Logits) -> list[str]:
         """A sentence about a model that answers otherwise when it is shown the same images again; asked once."""
@@ -427,6 +446,13 @@ def _same_run(one: Condition, other: Condition) -> bool:
         case Attacked(attack, threat, options), Attacked(same, also, likewise):
             return one == other or (attacking.is_minimal(attack) and (attack, threat.norm, options) == (same, also.norm, likewise))
     return False
+
+
+def _pixels(prepared: Mapping[Preprocessing, _Shown]) -> Iterator[tuple[int, bytes]]:
+    """The number of each image of a batch, and a hash of its pixels."""
+    shown = next(iter(prepared.values()))
+    for row, levels in zip(shown.rows.tolist(), shown.levels.cpu().numpy(), strict=True):
+        yield row, blake2b(levels.tobytes(), digest_size=16).digest()
 
 
 def _facts(name: str, prepared: Mapping[Preprocessing, _Shown], conditions: Sequence[Condition]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -177,7 +178,12 @@ def _metric(check: Check) -> Any:
 def _values(check: Check, outcomes: Outcomes, function: str, **more: float) -> dict[Condition, Any]:
     """A function of the metric's module (or the metric itself) for every `_arguments`."""
     wanted = partial(getattr(_metric(check), function or check.metric), **dict(check.metric_options), **more)
-    return {condition: wanted(*arguments) for condition, arguments in _arguments(check, outcomes).items()}
+    found = _arguments(check, outcomes)
+    bins = signature(find("metrics", check.metric)).parameters.get("bins") if check.metric in names("metrics") else None
+    least, images = dict(check.metric_options).get("bins", bins.default) if bins else 1, min(len(each[0]) for each in found.values())
+    if images < least:
+        raise LookupError(f"expected at least as many images as bins ({least}), got {images}: judge more images, or set fewer bins")
+    return {condition: wanted(*arguments) for condition, arguments in found.items()}
 
 
 def _arguments(check: Check, outcomes: Outcomes) -> dict[Condition, tuple[Any, ...]]:

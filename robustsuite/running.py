@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -53,6 +54,8 @@ class Run:
         shares = {name: 0.0 if demand.calibration == "own" else demand.calibration for name, demand in suite.data.items()}
         self.splits = {name: splits(datasets[name], shares[name]) for name in suite.data if self._uses(name)}
         for name, parts in self.splits.items():
+            if repeated := next((one for one, times in Counter(datasets[name].ids).items() if times > 1), None):
+                raise UsageError(f"data {name!r}: expected an id of its own for every image, got {repeated!r} twice; rename one")
             if not len(parts["judged"]):
                 raise UsageError(f"data {name!r}: expected images to judge, got none after {len(parts['calibration'])} were set aside")
         pictured = {name: _pictured(datasets[name], parts["judged"]) for name, parts in self.splits.items()}

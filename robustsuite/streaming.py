@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-import torch
 
 from robustsuite import catalog
 from robustsuite.errors import UsageError
-from robustsuite.numerics.condense import condense
+from robustsuite.numerics.condense import checked, condense
 from robustsuite.roles import Labels, Logits
 
 
@@ -45,8 +44,7 @@ class Stream:
 
         Raises `UsageError` for logits that are not finite or are probabilities, and for labels that do not fit them.
         """
-        logits, labels = torch.as_tensor(logits), torch.as_tensor(labels).long()
-        _check(logits, labels)
+        logits, labels = checked(logits, labels)
         if len(labels):
             self._add(catalog.module("metrics", self.metric).sums(condense(logits, labels), **self.options), len(labels))
 
@@ -67,15 +65,3 @@ class Stream:
         if not self.images:
             raise UsageError(f"expected at least one image to measure {self.metric} on, got none; call update first")
         return catalog.module("metrics", self.metric).of_sums(self.sums)
-
-
-def _check(logits: torch.Tensor, labels: torch.Tensor) -> None:
-    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
-        raise UsageError(f"expected logits [images, classes] and as many labels, got {list(logits.shape)} and {list(labels.shape)}")
-    if not bool(torch.isfinite(logits).all()):
-        raise UsageError("expected finite logits, got NaN or infinity")
-    if len(labels) and (int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]):
-        raise UsageError(f"expected labels from 0 to {logits.shape[1] - 1}, got {int(labels.min())} to {int(labels.max())}")
-    low, high = (float(limit) for limit in logits.aminmax()) if logits.numel() else (-1.0, 1.0)
-    if logits.shape[1] > 1 and low >= 0 and high <= 1 and bool(((logits.sum(dim=1) - 1).abs() < 1e-3).all()):
-        raise UsageError("expected logits, got probabilities (every row lies in [0, 1] and sums to 1); give the scores before softmax")

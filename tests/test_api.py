@@ -107,7 +107,7 @@ def test_load_dataset_and_load_model_are_the_plugins_own(toy: Toy) -> None:
 @pytest.mark.parametrize(
     ("labels", "options", "sentence"),
     [
-        ([0, 1, 4], {}, "expected a label from 0 to 3"),
+        ([0, 1, 4], {}, "expected labels from 0 to 3, got 0 to 4"),
         ([0, 1, 2], {"bins": 3}, "unknown option 'bins' of metric 'accuracy'; it has none"),
     ],
 )

@@ -96,13 +96,15 @@ def test_the_sets_are_what_they_are_called() -> None:
 REFERENCES = {
     name.removeprefix("reference_"): function for name, function in vars(calibration_reference).items() if name.startswith("reference_")
 }
+PAIRWISE = ("kernel_calibration_error", "smooth_calibration_error")  # whose loops are over pairs of images
 
 
 @every_set
 @pytest.mark.parametrize("metric", REFERENCES)
 def test_every_top_label_metric_is_its_slow_loop(metric: str, name: str) -> None:
-    found = catalog.find("metrics", metric)(predictions(name))
-    assert found == pytest.approx(REFERENCES[metric](probabilities(name), SETS[name][1]), abs=1e-6)
+    some = slice(250 if metric in PAIRWISE else None)
+    found = catalog.find("metrics", metric)(predictions(name).take(np.arange(len(SETS[name][1]))[some]))
+    assert found == pytest.approx(REFERENCES[metric](probabilities(name)[some], SETS[name][1][some]), abs=1e-6)
 
 
 @pytest.mark.parametrize("metric", [name for name in REFERENCES if "bins" in catalog.signature("metrics", name, name, 1)])

@@ -38,7 +38,6 @@ at_least = 0.9
 name = "stricter"
 corruptions = ["contrast"]
 severities = [5]
-metric = "brier_score"
 metric = "negative_log_likelihood"
 at_most = 0.0
 [[check]]

@@ -121,7 +121,7 @@ class _Octave(NamedTuple):
 def _all_octaves(
     height: int, width: int, device: torch.device
 ) -> tuple[
-    Int64[Tensor, "octaves 1 {height} 2"], Float64[Tensor, "octaves 1 {height} 2 2"], tuple[Float64[Tensor, "2*points {width}"], ...]
+    Int64[Tensor, "octaves 1 {height} 2"], Float64[Tensor, "octaves 1 {height} 2 2"], tuple[Float64[Tensor, "_ {width}"], ...]
 ]:
     """Of every octave: the two points beside each row of pixels, how they act on it, and what acts across.
 

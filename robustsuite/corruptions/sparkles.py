@@ -7,8 +7,8 @@ facebookresearch/augmentation-corruption, imagenet_c_bar.
 import torch
 
 from robustsuite.numerics.placement import on_host
-from robustsuite.numerics.rays import shine
-from robustsuite.numerics.tables import numbers
+from robustsuite.numerics.rays import Stars
+from robustsuite.numerics.tables import constant, numbers
 from robustsuite.numerics.whole_levels import rounded_down
 from robustsuite.roles import Levels, Noise
 
@@ -27,7 +27,7 @@ FEWEST_RAYS, MOST_RAYS = 50, 199
 
 
 def sparkles(levels: Levels, severity: int, noise: Noise, profile: str) -> Levels:
-    """Each star takes a pixel to white by `numerics.rays.shine`, which falls off with the square of the distance.
+    """Each star takes a pixel to white as `numerics.rays` has it, which falls off with the square of the distance.
 
     The centres are uniform in the image; a ray's length is normal with a deviation of a quarter of its mean, at least 1 pixel.
     """
@@ -39,10 +39,10 @@ def sparkles(levels: Levels, severity: int, noise: Noise, profile: str) -> Level
     # As many lengths belong to a star as it has rays; the next one's follow at once.
     own = (rays.cumsum(1) - rays)[:, :, None] + numbers(MOST_RAYS, levels.device)
     lengths = drawn.gather(1, own.flatten(1)).view_as(own)
-    darkness = levels.new_ones(1, dtype=torch.float64)
-    at_once = 1 if on_host(levels.device) else STARS  # a processor's cache holds one star's pixels
+    stars = Stars.of(centres, lengths, rays, (height, width))
+    at_once = 1 if on_host(levels.device) else 3  # a processor's cache holds one star's pixels; all five take much memory
+    darkness = constant(1, levels.device)
     for star in range(0, STARS, at_once):
-        few = slice(star, star + at_once)
-        for light in shine(centres[:, few], lengths[:, few], rays[:, few], 1, (height, width)).unbind(dim=1):
+        for light in stars.light(slice(star, star + at_once), power=1).unbind(dim=1):
             darkness = torch.addcmul(darkness, darkness, light, value=-1)
-    return rounded_down((darkness[:, None] * (255 - levels)).neg_().add_(255))
+    return rounded_down(torch.addcmul(constant(255, levels.device), darkness[:, None], 255 - levels, value=-1))

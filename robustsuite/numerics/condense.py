@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from robustsuite.errors import UsageError
 from robustsuite.numerics.placement import on_host
 from robustsuite.predictions import Predictions
 from robustsuite.roles import Labels, Logits
@@ -50,6 +51,24 @@ def condense(logits: Logits, labels: Labels, kept: int = 5) -> Predictions:
         "sum_of_squares": _rounded(squares.div_(total.square_()), logits, log_sum_exp),
     }
     return Predictions(**{name: np.ascontiguousarray(column.cpu().numpy()) for name, column in columns.items()})
+
+
+def checked(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Logits, Labels]:
+    """Logits `[images, classes]` and int64 labels `[images]` as tensors.
+
+    Raises `UsageError` for logits that are not finite or are probabilities, and for labels that do not fit them.
+    """
+    logits, labels = torch.as_tensor(logits), torch.as_tensor(labels).long()
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise UsageError(f"expected logits [images, classes] and as many labels, got {list(logits.shape)} and {list(labels.shape)}")
+    if not bool(torch.isfinite(logits).all()):
+        raise UsageError("expected finite logits, got NaN or infinity")
+    if len(labels) and (int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]):
+        raise UsageError(f"expected labels from 0 to {logits.shape[1] - 1}, got {int(labels.min())} to {int(labels.max())}")
+    low, high = (float(limit) for limit in logits.aminmax()) if logits.numel() else (-1.0, 1.0)
+    if logits.shape[1] > 1 and low >= 0 and high <= 1 and bool(((logits.sum(dim=1) - 1).abs() < 1e-3).all()):
+        raise UsageError("expected logits, got probabilities (every row lies in [0, 1] and sums to 1); give the scores before softmax")
+    return logits, labels
 
 
 def _take_best(left: Logits, own: Int[Tensor, "batch one"], best: Int[Tensor, "batch kept"], rank: Int[Tensor, " batch"]) -> None:

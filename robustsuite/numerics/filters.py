@@ -194,12 +194,15 @@ def _sum_of_look_ups(images: Tensor, rows: Tensor, columns: Tensor, weights: Ten
     """
     batch, channels, height, width = images.shape
     margin = min(rows.shape[1], width) - 1  # farther to the side there is but the edge
-    seen = torch.arange(-margin, width + margin, device=images.device).clamp_(0, width - 1)
-    padded = images.movedim(1, -1).index_select(2, seen).double()
-    plane = height * len(seen)
-    left = columns.clamp(-margin, margin).add_(torch.arange(margin, margin + batch * plane, plane, device=images.device)[:, None])
-    lines = (rows[:, None] + _numbers(height, images.device)[:, None]).clamp_(0, height - 1)
-    starts = torch.add(left[:, None], lines, alpha=len(seen)).flatten(0, 1)
+    columns = columns.clamp(-margin, margin)
+    # A trail leads to one side: from its leftmost place on, every image is as wide again as the trail.
+    leftmost = columns.amin(dim=1, keepdim=True)
+    wide = width + margin
+    seen = (leftmost + _numbers(wide, images.device)).clamp_(0, width - 1)[:, None, :, None]
+    padded = images.movedim(1, -1).gather(2, seen.expand(-1, height, -1, channels)).double()
+    begins = torch.arange(0, batch * height * wide, height * wide, device=images.device)[:, None]
+    left = columns.sub_(leftmost).add_(begins)[:, None]
+    starts = torch.add(left, (rows[:, None] + _numbers(height, images.device)[:, None]).clamp_(0, height - 1), alpha=wide).flatten(0, 1)
     stretches = padded.flatten().unfold(0, width * channels, channels)
     found = F.embedding_bag(starts, stretches, mode="sum", per_sample_weights=weights.double().repeat_interleave(height, dim=0))
     return found.view(batch, height, width, channels).movedim(-1, 1).to(images.dtype)
