@@ -120,9 +120,7 @@ class _Octave(NamedTuple):
 @cache
 def _all_octaves(
     height: int, width: int, device: torch.device
-) -> tuple[
-    Int64[Tensor, "octaves 1 {height} 2"], Float64[Tensor, "octaves 1 {height} 2 2"], tuple[Float64[Tensor, "_ {width}"], ...]
-]:
+) -> tuple[Int64[Tensor, "octaves 1 {height} 2"], Float64[Tensor, "octaves 1 {height} 2 2"], tuple[Float64[Tensor, "_ {width}"], ...]]:
     """Of every octave: the two points beside each row of pixels, how they act on it, and what acts across.
 
     For the gradients' parts that point down, and then for those that point across.

@@ -1,6 +1,6 @@
 """What belongs together on the page: a report's flat results as rows, heatmaps, curves and strips of pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
@@ -255,7 +255,7 @@ class Drift:
     recalibration: str
     corruptions: int
     rows: tuple[DriftRow, ...]
-    worst: tuple[Calibration, ...]
+    each: Mapping[str, tuple[Calibration, ...]]
     metric: str = "expected_calibration_error"
 
 
@@ -265,7 +265,7 @@ def clean_calibrations(report: Report) -> list[Calibration]:
 
 
 def drifts(report: Report) -> list[Drift]:
-    """One for each model, data set and recalibration that was also judged under corruption; `worst` is at the highest severity."""
+    """One for each model, data set and recalibration that was also judged under corruption; `each` by corruption and severity."""
     groups: dict[tuple[str, str, str], list[Calibration]] = {}
     for one in report.calibrations:
         groups.setdefault((one.model, one.dataset, one.recalibration), []).append(one)
@@ -282,9 +282,12 @@ def drifts(report: Report) -> list[Drift]:
             )
             if before is not None and after is not None:
                 rows.append(DriftRow(severity, before, after))
-        corruptions = len({one.perturbation.rpartition("-")[0] for one in each if one.perturbation})
-        worst = tuple(one for one in each if one.severity == severities[-1])
-        found.append(Drift(model, dataset, recalibration, corruptions, tuple(rows), worst))
+        corruptions: dict[str, tuple[Calibration, ...]] = {}
+        for one in each:  # by ascending severity
+            if one.perturbation:
+                name = one.perturbation.replace(f"-{one.severity}", "", 1)
+                corruptions[name] = (*corruptions.get(name, ()), one)
+        found.append(Drift(model, dataset, recalibration, len(corruptions), tuple(rows), corruptions))
     return found
 
 

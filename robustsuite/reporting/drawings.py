@@ -195,6 +195,23 @@ def reliability_diagram(title: str, bins: Sequence[ReliabilityBin]) -> Markup:
     return _svg(title, 292.0, 358.0, _joined(parts), "reliability")
 
 
+def small_reliability(title: str, before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> Markup:
+    """Two lines of accuracy by confidence, before and after, and the diagonal; for a table of many. Bins of few images are left out."""
+    frame = _Frame(left=1.0, top=1.0, width=62.0, height=62.0)
+    parts = [
+        Markup('<rect class="axis" fill="none" x="1" y="1" width="62" height="62"/>'),
+        _line("diagonal", frame.x(0.0), frame.y(0.0), frame.x(1.0), frame.y(1.0)),
+    ]
+    for number, bins in enumerate((before, after)):
+        solid = [one for one in bins if one.images >= FEW and isfinite(one.confidence) and isfinite(one.accuracy)]
+        if len(solid) == 1:
+            parts.append(_mark(number, frame.x(solid[0].confidence), frame.y(solid[0].accuracy), ""))
+        elif solid:
+            places = (f"{frame.x(one.confidence):.1f} {frame.y(one.accuracy):.1f}" for one in solid)
+            parts.append(_stroke(number, "M" + "L".join(places)))
+    return _svg(title, 64.0, 64.0, _joined(parts), "small")
+
+
 # ------------------------------------------------------------------------------------------------------------ gates
 
 

@@ -45,6 +45,7 @@ def _template() -> Template:
         legend_mark=drawings.legend_mark,
         curve_drawing=_curve_drawing,
         reliability_drawing=_reliability_drawing,
+        small_reliability_drawing=_small_reliability_drawing,
         few=drawings.FEW,
         drift_drawing=_drift_drawing,
         risk_drawing=_risk_drawing,
@@ -83,6 +84,11 @@ def _reliability_drawing(calibration: Calibration, when: str) -> Markup:
     shown = f"{calibration.dataset}{' under ' if calibration.perturbation else ''}{calibration.perturbation}"
     title = f"Accuracy by confidence of {calibration.model} on {shown}, {when} {wording.metric_name(calibration.recalibration)}"
     return drawings.reliability_diagram(title, bins)
+
+
+def _small_reliability_drawing(calibration: Calibration) -> Markup:
+    title = f"Accuracy by confidence of {calibration.model} under {calibration.perturbation}, before and after"
+    return drawings.small_reliability(title, calibration.reliability_before, calibration.reliability_after)
 
 
 def _drift_drawing(drift: arrangement.Drift) -> Markup:
