@@ -14,7 +14,7 @@ import numpy as np
 
 from robustsuite import catalog
 from robustsuite.metrics.smooth_calibration_error import fixed_point
-from robustsuite.numerics.intervals import bootstrap, clopper_pearson
+from robustsuite.numerics.intervals import clopper_pearson, studentised_bootstrap
 from robustsuite.numerics.reflected_gaussian import Smoothed
 from robustsuite.predictions import Predictions
 
@@ -103,7 +103,7 @@ def limits(metric: str, shown: Predictions) -> tuple[float, float]:
         return module.interval(shown, ALPHA)
     if metric == "accuracy":
         return clopper_pearson(int(shown.correct.sum()), len(shown), ALPHA)
-    return bootstrap(module.per_image(shown)[:, None], lambda means: float(means[0]), ALPHA, seed=0)
+    return studentised_bootstrap(module.per_image(shown), ALPHA, seed=0)
 
 
 def main() -> None:
@@ -121,7 +121,7 @@ def main() -> None:
         places = confidences((np.arange(FINE) + 0.5) / FINE, saturated)
         truth = truths(places, chance(places))
         for images in IMAGES:
-            generator = np.random.default_rng(images)
+            generator = np.random.default_rng((images, len(name)))
             right = {metric: np.zeros(3) for metric in options.metrics}
             for _ in range(options.runs):
                 confidence = confidences(generator.uniform(size=images), saturated)

@@ -122,6 +122,8 @@ class Outcome:
         distance: float32 `[images]`, the perturbation's size in the threat model's norm; attacks only.
         counts: what an attack spent on these images, and how it went; see `AttackResult.counts`.
         error: why the condition could not be evaluated; empty where it could.
+        arrival: int64 `[images]`, aligned with `rows`: the places in the random order of all images, or of all (image, condition) pairs
+            of the data set; only where a run may stop before the last one.
     """
 
     model: str
@@ -134,6 +136,7 @@ class Outcome:
     counts: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
     measured: Mapping[str, np.ndarray] = field(default_factory=dict)
+    arrival: np.ndarray | None = None
 
     @property
     def complete(self) -> bool:

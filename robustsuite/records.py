@@ -190,14 +190,19 @@ class Settings:
 
 @dataclass(frozen=True)
 class Gate:
-    """A threshold. With `relative_to`, the threshold is added to the same metric's value under that condition."""
+    """A threshold. With `relative_to`, the threshold is added to the same metric's value under that condition.
 
-    bound: Literal["at_least", "at_most"]
+    `no_worse` compares with a stored run: the threshold is how much worse the number may be, in its own unit.
+    """
+
+    bound: Literal["at_least", "at_most", "no_worse"]
     threshold: float
     relative_to: Condition | None = None
 
     def __str__(self) -> str:
         """The demand in the field's signs, as in `≥ 0.9`."""
+        if self.bound == "no_worse":
+            return f"no worse than the baseline by {self.threshold:g}"
         sign = "≥" if self.bound == "at_least" else "≤"
         return f"{sign} {self.relative_to} {self.threshold:+g}" if self.relative_to else f"{sign} {self.threshold:g}"
 

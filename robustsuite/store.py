@@ -205,7 +205,8 @@ def _columns(outcome: Outcome) -> dict[str, np.ndarray]:
         if predictions is not None:
             columns |= {prefix + name: column for name, column in predictions.columns.items()}
     columns |= {f"{MEASURED}{name}": column for name, column in outcome.measured.items()}
-    return columns if outcome.distance is None else columns | {"distance": outcome.distance}
+    further = {"distance": outcome.distance, "arrival": outcome.arrival}
+    return columns | {name: column for name, column in further.items() if column is not None}
 
 
 def _outcome(model: str, condition: Condition, expected: int, counts: Mapping[str, int], columns: Mapping[str, np.ndarray]) -> Outcome:
@@ -223,4 +224,5 @@ def _outcome(model: str, condition: Condition, expected: int, counts: Mapping[st
         columns.get("distance"),
         dict(counts),
         measured={name.removeprefix(MEASURED): column for name, column in columns.items() if name.startswith(MEASURED)},
+        arrival=columns.get("arrival"),
     )

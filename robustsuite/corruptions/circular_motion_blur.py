@@ -8,14 +8,13 @@ from functools import cache, lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int32
 from scipy.sparse import csr_array
 from scipy.special import cosdg, sindg
 from torch import Tensor
 
 from robustsuite.numerics.filters import leaning, looked_up
 from robustsuite.numerics.splines import Banded, cubic_taps, interpolating
-from robustsuite.numerics.tables import numbers
 from robustsuite.roles import Levels, Noise
 
 BENCHMARKS = ("cifar10-c-bar",)
@@ -43,9 +42,9 @@ def circular_motion_blur(levels: Levels, severity: int, noise: Noise, profile: s
     batch, colours, height, width = levels.shape
     coefficients = _prefilter(width, levels.device).across(looked_up(_leaning_levels(levels.device), levels))
     # From here on a pixel's colours, in all images, stand beside each other.
-    coefficients = _prefilter(height, levels.device).down(coefficients.permute(2, 3, 0, 1).reshape(height, -1)).view(height, width, -1)
+    coefficients = _prefilter(height, levels.device).down(coefficients.permute(2, 3, 0, 1).reshape(height, -1)).view(height * width, -1)
     # The blur is its own mirror image, along rows as along columns: one quarter of it, applied to all mirror images, is all.
-    coefficients = coefficients[_mirrored(height, width, levels.device)].view(height * width, -1)
+    coefficients = coefficients.index_select(0, _mirrored(height, width, levels.device)).view(height * width, -1)
     quarter = _kept_quarter if height * width <= LARGEST_KEPT else _quarter
     quarters = quarter(height, width, FURTHEST[profile][severity - 1], levels.device) @ coefficients
     down, right = (height + 1) // 2, (width + 1) // 2
@@ -63,14 +62,11 @@ def _prefilter(size: int, device: torch.device) -> Banded:
     return Banded.of(interpolating(size), device)
 
 
-@cache
-def _mirrored(height: int, width: int, device: torch.device) -> tuple[Int64[Tensor, "{height} 1 4"], Int64[Tensor, "1 {width} 4"]]:
-    """The row and the column that each of the mirror images has in the place of every pixel."""
-    row, column = (
-        torch.stack([numbers(size, device).flip(0) if axis in axes else numbers(size, device) for axes in MIRRORED], dim=1)
-        for axis, size in enumerate((height, width))
-    )
-    return row[:, None], column[None]
+@lru_cache(maxsize=1)
+def _mirrored(height: int, width: int, device: torch.device) -> Int32[Tensor, " {4*height*width}"]:
+    """The pixels that the mirror images have in the place of every pixel, one after the other; numbered along the rows."""
+    places = torch.arange(height * width, dtype=torch.int32, device=device).view(height, width)
+    return torch.stack([places.flip(axes) for axes in MIRRORED], dim=2).flatten()
 
 
 @cache

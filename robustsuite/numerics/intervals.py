@@ -143,6 +143,31 @@ def _boundary(holds: Callable[[float], bool], inside: float, outside: float) -> 
     return inside
 
 
+def studentised_bootstrap(values: np.ndarray, alpha: float, seed: int, resamples: int = 2000) -> tuple[float, float]:
+    """Limits on the expectation of independent numbers without bounds (Efron 1979; Hall 1988: right to the second order).
+
+    The distance of a resample's mean from the sample's, in the resample's own standard errors: where large numbers are rare, a
+    resample that misses them has a small standard error too, which the percentiles of plain resampling do not know.
+
+    Args:
+        values: float64 `[images]`.
+        alpha: each limit is wrong with about this probability.
+        seed: of a generator of its own.
+        resamples: at least this many, and 20 beyond each limit.
+    """
+    generator, images = np.random.default_rng(seed), len(values)
+    mean, distances = values.mean(), np.empty(max(resamples, int(20 / alpha)))
+    squares = values**2
+    for number in range(len(distances)):
+        counts = np.bincount(generator.integers(images, size=images), minlength=images)
+        found = counts @ values / images
+        variance = max(counts @ squares / images - found**2, 0)
+        distances[number] = (found - mean) / sqrt(variance) if variance > 1e-15 * max(found**2, 1e-300) else 0
+    low, high = np.quantile(distances, [1 - alpha, alpha])
+    spread = float(values.std())
+    return float(mean - low * spread), float(mean - high * spread)
+
+
 def bootstrap(
     values: np.ndarray, statistic: Callable[[np.ndarray], float], alpha: float, seed: int, resamples: int = 1000
 ) -> tuple[float, float]:

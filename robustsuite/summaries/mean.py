@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from robustsuite.records import Condition
 
+LINEAR = True
+
 
 def mean(values: Mapping[Condition, float], higher_is_better: bool) -> float:
     """`sum(values) / len(values)`, in the metric's own unit."""

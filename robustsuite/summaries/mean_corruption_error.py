@@ -9,6 +9,7 @@ from robustsuite.records import Condition
 from robustsuite.summaries._alexnet import errors
 
 METRIC = "accuracy"
+LINEAR = True
 HIGHER_IS_BETTER = False
 BENCHMARK = "imagenet-c"
 

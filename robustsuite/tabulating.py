@@ -1,0 +1,135 @@
+"""From outcomes to the numbers of a report: every metric of every condition, calibration before and after, risk by coverage. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import binom
+
+from robustsuite.catalog import constant, find, names
+from robustsuite.numerics.binning import equal_width, sums
+from robustsuite.predictions import CalibrationLogits, Outcome, Predictions
+from robustsuite.records import (
+    Calibration,
+    Check,
+    ConditionResult,
+    Corrupted,
+    Diagnosed,
+    Frame,
+    ReliabilityBin,
+    RiskAtCoverage,
+    Selection,
+)
+
+REPORTED = ("accuracy", "negative_log_likelihood", "brier_score", "expected_calibration_error")
+"""The metrics that every condition is reported with; others where a check asks for them."""
+
+
+def reported(checks: Iterable[Check]) -> tuple[str, ...]:
+    """The metrics to report of every condition: the usual ones, and those that some check asks for."""
+    return tuple(dict.fromkeys([*REPORTED, *(check.metric for check in checks if not check.via and check.metric in names("metrics"))]))
+
+
+def results(outcomes: Iterable[Outcome], metrics: Sequence[str] = REPORTED) -> tuple[ConditionResult, ...]:
+    """The metrics of every condition; a frame of a sequence says nothing by itself, and unfamiliar images cannot be right or wrong."""
+    told = [one for one in outcomes if not isinstance(one.condition.perturbation, Frame)]
+    return tuple(
+        _result(one, metrics)
+        for one in told
+        if one.predictions or one.error or not one.measured or isinstance(one.condition.perturbation, Diagnosed)
+    )
+
+
+def _numbers(predictions: Predictions | None, metrics: Sequence[str]) -> dict[str, float]:
+    """The metrics that can be had from what was kept."""
+    if predictions is None:
+        return {}
+    kept = [name for name in metrics if predictions.logits is not None or not constant("metrics", name, "NEEDS_LOGITS", False)]
+    return {name: find("metrics", name)(predictions) for name in kept}
+
+
+def _result(outcome: Outcome, metrics: Sequence[str]) -> ConditionResult:
+    if outcome.error or not len(outcome.rows):
+        return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), error=outcome.error or "no image was judged")
+    if isinstance(outcome.condition.perturbation, Diagnosed):
+        columns = constant("diagnostics", outcome.condition.perturbation.diagnostic, "COLUMNS")
+        means = {name: float(outcome.measured[name].astype(np.float64).mean()) for name in columns}
+        return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), means)
+    numbers = _numbers(outcome.predictions, metrics)
+    if outcome.distance is not None:
+        numbers |= {f"{name}_per_image": outcome.counts.get(name, 0) / len(outcome.rows) for name in ("forwards", "backwards")}
+    return ConditionResult(outcome.model, outcome.condition, len(outcome.rows), numbers)
+
+
+def calibrations(
+    outcomes: Sequence[Outcome], logits: Sequence[CalibrationLogits], metrics: Sequence[str] = REPORTED, bins: int = 15
+) -> tuple[Calibration, ...]:
+    """Before and after each recalibration, for every outcome that has one: the clean ones first, then by severity."""
+    found = []
+    fits: dict[tuple[str, str, str], Any] = {}
+    for outcome in outcomes:
+        shown = outcome.condition.perturbation
+        if outcome.predictions is None or not isinstance(shown, Corrupted | None):
+            continue
+        for method, after in outcome.recalibrated.items():
+            own = [part for part in logits if part.model == outcome.model]
+            fitted = next((part for part in own if part.dataset == outcome.condition.dataset), own[0] if own else None)
+            if fitted is None:
+                continue
+            place = outcome.model, fitted.dataset, method
+            if place not in fits:
+                fits[place] = find("recalibration", method)(fitted.logits, fitted.labels)
+            fit = fits[place]
+            found.append(
+                Calibration(
+                    outcome.model,
+                    outcome.condition.dataset,
+                    method,
+                    fit.parameters,
+                    len(fitted.rows),
+                    _numbers(outcome.predictions, metrics),
+                    _numbers(after, metrics),
+                    reliability(outcome.predictions, bins),
+                    reliability(after, bins),
+                    fit.note,
+                    str(shown or ""),
+                    shown.severity if shown else 0,
+                )
+            )
+    return tuple(sorted(found, key=lambda one: one.severity))
+
+
+def reliability(predictions: Predictions, bins: int, alpha: float = 0.05) -> tuple[ReliabilityBin, ...]:
+    """The bins of a reliability diagram that hold images, by ascending confidence (equal width).
+
+    The band is that of a binomial at the bin's mean confidence, at least as wide as the exact one of unequal confidences.
+    """
+    index = equal_width(predictions.confidence, bins)
+    counts = sums(index, np.ones(len(predictions)), bins)
+    confidences, rights = sums(index, predictions.confidence, bins), sums(index, predictions.correct, bins)
+    filled = [(confidence / n, right / n, int(n)) for confidence, right, n in zip(confidences, rights, counts, strict=True) if n]
+    return tuple(
+        ReliabilityBin(
+            float(sure), float(right), n, float(binom.ppf(alpha, n, min(sure, 1)) / n), float(binom.ppf(1 - alpha, n, min(sure, 1)) / n)
+        )
+        for sure, right, n in filled
+    )
+
+
+def selections(outcomes: Iterable[Outcome], points: int = 50) -> tuple[Selection, ...]:
+    """The risk-coverage curve of every clean outcome, at about as many `points`. Images equally confident count as drawn at random."""
+    return tuple(
+        Selection(outcome.model, outcome.condition.dataset, _risks(outcome.predictions, points))
+        for outcome in outcomes
+        if outcome.condition.perturbation is None and outcome.predictions is not None
+    )
+
+
+def _risks(predictions: Predictions, points: int) -> tuple[RiskAtCoverage, ...]:
+    order = np.argsort(-predictions.confidence, kind="stable")
+    _, group = np.unique(-predictions.confidence[order], return_inverse=True)
+    wrong = (~predictions.correct[order]).astype(np.float64)
+    wrong = (np.bincount(group, weights=wrong) / np.bincount(group))[group]  # the mean of each tie
+    risk = wrong.cumsum() / np.arange(1, len(wrong) + 1)
+    places = np.unique(np.linspace(1, len(wrong), min(points, len(wrong))).round().astype(np.int64)) - 1
+    return tuple(RiskAtCoverage((place + 1) / len(wrong), float(risk[place])) for place in places.tolist())
