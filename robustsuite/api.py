@@ -17,6 +17,7 @@ from robustsuite.errors import UsageError
 from robustsuite.numerics.condense import checked, condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.random import image_keys
+from robustsuite.predictions import Outcome
 from robustsuite.records import (
     Attacked,
     Check,
@@ -147,7 +148,7 @@ def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarra
     if metric in catalog.names("metrics") and catalog.constant("metrics", metric, "NEEDS_LOGITS", False):
         predictions = replace(predictions, logits=logits.float().cpu().numpy())
     condition = Condition("given")
-    outcome = judging.Outcome("given", condition, np.arange(len(predictions)), predictions, len(predictions))
+    outcome = Outcome("given", condition, np.arange(len(predictions)), predictions, len(predictions))
     check = Check(metric, metric, (condition,), metric_options=tuple(sorted(options.items())))
     verdict = judging.judge(check, "given", {condition: outcome}, Decision(target="population", alpha=alpha))
     if verdict.measurement is None:
@@ -193,6 +194,7 @@ def evaluate(
     seed: int = 0,
     shuffle: bool = False,
     keep: str = "predictions",
+    baseline: str | Path | None = None,
     reports: str | Path | None = None,
 ) -> Report:
     """Judge models by a suite: what `pytest --suite` does, without pytest.
@@ -208,6 +210,7 @@ def evaluate(
         seed: of every random draw.
         shuffle: show the images in a random order.
         keep: `predictions`, or every `logits` too, so that `judge` can ask the records more.
+        baseline: the folder of an earlier run, for checks that say `no_worse_than_baseline`.
         reports: a folder to write the run into; by default nothing is kept.
 
     Raises:
@@ -228,7 +231,8 @@ def evaluate(
     with TemporaryDirectory() as temporary:
         aliases = [model.alias for model in judged]
         folder = folder_for(Path(reports or temporary), suite.name, aliases)
-        run = Run(suite, dict.fromkeys(aliases, suite.checks), judged, datasets, settings, folder)
+        earlier = None if baseline is None else Path(baseline)
+        run = Run(suite, dict.fromkeys(aliases, suite.checks), judged, datasets, settings, folder, baseline=earlier)
         while run.advance():
             pass
         del run  # and its records: the report is made from those on disk

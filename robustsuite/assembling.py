@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from robustsuite import judging, planning, store, suite_files
+from robustsuite import judging, measuring, planning, store, suite_files, tabulating
 from robustsuite.doubting import doubts
 from robustsuite.errors import UsageError
 from robustsuite.predictions import CalibrationLogits, Outcome
-from robustsuite.records import Decision, Example, Plan, Report, Suite, Verdict
+from robustsuite.records import Condition, Decision, Example, Measurement, Plan, Report, Suite, Verdict
 
 THUMBNAIL = 112  # pixels of the longer side; smaller images are kept as they are
 
@@ -42,29 +42,61 @@ def assemble(folder: Path) -> Report:
             alias: {condition: found.outcome(alias, condition, description["broken"]) for condition in plan.conditions}
             for alias in plan.checks
         }
-        verdicts += [judging.judge(check, alias, own[alias], suite.decision) for alias, checks in plan.checks.items() for check in checks]
+        before, gates = baseline(folder), judging.gates_of(suite.checks)
+        early = {(made["model"], made["check"]): _verdict(made) for made in description.get("decided", ())}
+        for alias, checks in plan.checks.items():
+            later = [check for check in checks if (alias, check.name) not in early]
+            made = judging.judge_all(later, alias, own[alias], suite.decision, gates, before.get(alias))
+            found_later = {verdict.check: verdict for verdict in made}
+            verdicts += [early.get((alias, check.name)) or found_later[check.name] for check in checks]
         outcomes += [own[alias][condition] for alias in plan.checks for condition in plan.conditions if alias in plan.shown[condition]]
         logits += found.calibration()
         examples += _examples(found, plan, own, description["data"])
         notes += description["notes"]
         facts = facts | description["provenance"]
     assert suite is not None
-    metrics = judging.reported(suite.checks)
+    metrics = tabulating.reported(suite.checks)
     return Report(
         suite=suite.name,
         title=suite.title,
         models=tuple(dict.fromkeys(verdict.model for verdict in verdicts)),
         verdicts=tuple(verdicts),
-        results=judging.results(outcomes, metrics),
-        calibrations=judging.calibrations(outcomes, logits, metrics),
-        selections=judging.selections(outcomes),
+        results=tabulating.results(outcomes, metrics),
+        calibrations=tabulating.calibrations(outcomes, logits, metrics),
+        selections=tabulating.selections(outcomes),
         examples=tuple(examples),
         provenance=facts,
         notes=tuple(dict.fromkeys([*doubts(outcomes), *notes])),
         decision=suite.decision,
         description=suite.description,
-        higher_is_better=judging.directions(),
+        higher_is_better=measuring.directions(),
     )
+
+
+BASELINE = "baseline"
+"""The folder of a run that holds the records of the earlier one it was compared with."""
+
+
+def outcomes_of(folder: Path) -> dict[str, dict[Condition, Outcome]]:
+    """Every outcome of a stored run, by model and condition. Raises `UsageError` for a folder that holds none."""
+    found: dict[str, dict[Condition, Outcome]] = {}
+    for part, description in parts(folder).items():
+        suite = suite_files.parse(description["suite"]["text"], Path(description["suite"]["path"]))
+        plan = plan_of(suite, description["selected"])
+        kept = store.read(folder, part, dict(enumerate(plan.conditions)))
+        for alias in plan.checks:
+            found[alias] = {one: kept.outcome(alias, one, description["broken"]) for one in plan.conditions}
+    return found
+
+
+def baseline(folder: Path) -> dict[str, dict[Condition, Outcome]]:
+    """The outcomes that a run is compared with; none where it is compared with nothing."""
+    return outcomes_of(folder / BASELINE) if (folder / BASELINE).is_dir() else {}
+
+
+def _verdict(made: Mapping[str, Any]) -> Verdict:
+    """A verdict from the numbers that a run wrote down when it made it."""
+    return Verdict(**{**made, "measurement": Measurement(**made["measurement"]) if made["measurement"] else None})
 
 
 def parts(folder: Path) -> dict[str, dict[str, Any]]:

@@ -119,6 +119,12 @@ class _Shown:
     labels: Labels
     levels: Levels
     keys: Tensor
+    arrival: np.ndarray | None = None
+
+    def take(self, places: np.ndarray) -> "_Shown":
+        """Some of the images."""
+        arrival = None if self.arrival is None else self.arrival[places]
+        return _Shown(self.rows[places], self.labels[places], self.levels[places], self.keys[places], arrival)
 
 
 class _Run:
@@ -153,16 +159,22 @@ class _Run:
 
     def batches(self, name: str, split: Split) -> Iterator[dict[Preprocessing, _Shown]]:
         """The images of one split on the device, in each preparation that some model needs."""
-        dataset, rows = self.datasets[name], self.splits[name][split]
-        keys = image_keys(dataset.ids)
+        rows = self.splits[name][split]
         if self.settings.shuffle:
             rows = np.random.default_rng(abs(key_of("order", self.settings.seed, name))).permutation(rows)
-        workers = decoding.workers_for(len(rows), self.settings.workers)
-        preparations = list(dict.fromkeys(self.prepared.values()))
         size = self.size * (POOL if any(isinstance(condition.perturbation, Attacked) for condition in self.plan.conditions) else 1)
-        for batch in decoding.batches(dataset, rows, preparations, size, workers):
+        yield from self.read(name, rows, np.arange(len(rows)), size)
+
+    def read(self, name: str, rows: np.ndarray, places: np.ndarray, size: int) -> Iterator[dict[Preprocessing, _Shown]]:
+        """Images in the order given, which are at these places of the random order if there is one."""
+        dataset, begin = self.datasets[name], 0
+        keys = image_keys(dataset.ids)
+        workers = decoding.workers_for(len(rows), self.settings.workers)
+        for batch in decoding.batches(dataset, rows, list(dict.fromkeys(self.prepared.values())), size, workers):
             labels, own = batch.labels.to(self.device), keys[batch.rows].to(self.device)
-            yield {way: _Shown(batch.rows, labels, levels.to(self.device), own) for way, levels in batch.levels.items()}
+            arrival = places[begin : begin + len(batch.rows)] if self.settings.shuffle else None
+            begin += len(batch.rows)
+            yield {way: _Shown(batch.rows, labels, levels.to(self.device), own, arrival) for way, levels in batch.levels.items()}
 
     def calibrate(self, name: str) -> Iterator[Block]:
         """Show the calibration images clean, keep the logits, and fit the plan's recalibrations on them."""
@@ -227,20 +239,83 @@ class _Run:
         return fitted
 
     def judge(self, name: str) -> Iterator[Block]:
-        """Show the judged images under every condition of the plan."""
-        conditions = [condition for condition in self.plan.conditions if condition.dataset == name]
+        """Show the judged images under every condition of the plan; those that are sampled last."""
+        every = [condition for condition in self.plan.conditions if condition.dataset == name]
+        conditions = [condition for condition in every if condition not in self.plan.sampled]
         subjects = self.subjects(self.datasets[name])
         source = name if name in self.plan.calibrated else next(iter(self.plan.calibrated), "")
         fits = {model.alias: self.fits.get((model.alias, source), Fits()) for model in self.models}
-        if not any(self.wants(model.alias, condition) for model in self.models for condition in conditions):
-            return
         try:
-            for prepared in self.batches(name, "judged"):
-                yield self.block(name, conditions, prepared, subjects, fits)
-                if not any(self.wants(model.alias, condition) for model in self.models for condition in conditions):
-                    return
+            if self.wanted(conditions):
+                for prepared in self.batches(name, "judged"):
+                    yield self.block(name, conditions, prepared, subjects, fits)
+                    if not self.wanted(conditions):
+                        break
+            yield from self.sample(name, [condition for condition in every if condition in self.plan.sampled], subjects, fits)
         except EvaluationError as error:
             yield self.fail_all(name, str(error))
+
+    def sample(
+        self, name: str, conditions: Sequence[Condition], subjects: Mapping[str, Subject], fits: Mapping[str, Fits]
+    ) -> Iterator[Block]:
+        """Show every image under every one of the conditions, but one (image, condition) pair at a time, all in random order.
+
+        Pairs of conditions that are wanted no longer are left out; what is left of the others is still in random order.
+        """
+        rows, count, place = self.splits[name]["judged"], len(conditions), 0
+        order = np.random.default_rng(abs(key_of("pairs", self.settings.seed, name))).permutation(len(rows) * count)
+        while wanted := self.wanted(conditions):
+            held = np.isin(np.arange(count), [number for number, condition in enumerate(conditions) if condition in wanted])
+            left = place + np.flatnonzero(held[order[place:] % count])
+            if not len(left):
+                return
+            done = 0
+            for prepared in self.read(name, rows[order[left] // count], left, self.size):
+                images = len(next(iter(prepared.values())).rows)
+                pairs = left[done : done + images]
+                done += images
+                images_before, place = place // count, int(pairs[-1]) + 1
+                yield self.pairs(name, conditions, order[pairs] % count, prepared, subjects, fits, place // count - images_before)
+                if self.wanted(conditions) != wanted:
+                    break
+
+    def pairs(
+        self,
+        name: str,
+        conditions: Sequence[Condition],
+        chosen: np.ndarray,
+        prepared: Mapping[Preprocessing, _Shown],
+        subjects: Mapping[str, Subject],
+        fits: Mapping[str, Fits],
+        images: int,
+    ) -> Block:
+        """One batch of which each image is under the condition chosen for it, for every model."""
+        outcomes: list[Outcome] = []
+        for way, shown in prepared.items():
+            models = [model for model in self.models if self.prepared[model.alias] == way]
+            parts: dict[Condition, tuple[_Shown, Levels]] = {}
+            for number in np.unique(chosen).tolist():
+                condition, some = conditions[number], shown.take(np.flatnonzero(chosen == number))
+                try:
+                    if models:
+                        parts[condition] = some, self.perturb(some, condition, subjects[models[0].alias], {})
+                except Exception as error:
+                    outcomes += [self.fail(model.alias, condition, f"{condition} could not be made: {_told(error)}") for model in models]
+            for model in models:
+                own = {condition: part for condition, part in parts.items() if self.wants(model.alias, condition)}
+                if not own:
+                    continue
+                levels, subject = torch.cat([levels for _, levels in own.values()]), subjects[model.alias]
+                subject.width = min(subject.width, self.at_once(levels))
+                try:
+                    logits = self.classify(subject, levels).split([len(some.rows) for some, _ in own.values()])
+                    outcomes += [
+                        self.outcome(model.alias, some, condition, each, fits[model.alias])
+                        for (condition, (some, _)), each in zip(own.items(), logits, strict=True)
+                    ]
+                except Exception as error:
+                    outcomes += [self.fail(model.alias, condition, _told(error)) for condition in own]
+        return Block(name, images, tuple(outcomes), facts=_facts(name, prepared, conditions))
 
     def block(
         self,
@@ -380,7 +455,7 @@ class _Run:
         """The part of an outcome that one batch contributes."""
         labels, whole = shown.labels, condition in self.plan.logits
         if condition.dataset in self.plan.unfamiliar:
-            return Outcome(alias, condition, shown.rows, None, self.expected(condition), measured=scores or {})
+            return Outcome(alias, condition, shown.rows, None, self.expected(condition), measured=scores or {}, arrival=shown.arrival)
         predictions = condense(logits, labels)
         numbers, own = logits.cpu().numpy(), labels.cpu().numpy()
         sets = [one for one, wanted in self.plan.via.items() if isinstance(one, Conformed) and condition in wanted]
@@ -394,6 +469,7 @@ class _Run:
             fits.recalibrated(numbers, own, whole),
             None if distance is None else distance.float().cpu().numpy(),
             measured=fits.sets(sets, numbers, own, draws) | (scores or {}),
+            arrival=shown.arrival,
         )
 
     def scores(self, subject: Subject, condition: Condition, levels: Levels, logits: Logits, fits: Fits) -> dict[str, np.ndarray]:
@@ -418,12 +494,17 @@ class _Run:
 
         parts = subject.in_pieces(len(shown.rows), piece)
         numbers = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
-        return Outcome(subject.model.alias, condition, shown.rows, None, self.expected(condition), measured=numbers)
+        expected = self.expected(condition)
+        return Outcome(subject.model.alias, condition, shown.rows, None, expected, measured=numbers, arrival=shown.arrival)
 
     def wants(self, alias: str, condition: Condition) -> bool:
         """Whether the model is to be shown the condition, has not failed under it, and is still to be judged by it."""
         shown = alias in self.plan.shown[condition] and (alias, str(condition)) not in self.failed
         return shown and (alias, condition) not in self.dropped
+
+    def wanted(self, conditions: Sequence[Condition]) -> set[Condition]:
+        """Those of the conditions that some model is still to be shown."""
+        return {condition for condition in conditions if any(self.wants(model.alias, condition) for model in self.models)}
 
     def expected(self, condition: Condition) -> int:
         """How many judged images the condition will be shown on."""

@@ -292,9 +292,9 @@ def _paired_note(check: Check, outcomes: Outcomes, baseline: Outcomes, alpha: fl
 
 
 def _asked(gate: Gate, at_least: bool, threshold: float) -> str:
-    asked = f"{'at least' if at_least else 'at most'} {threshold:.4f}"
     if gate.bound == "no_worse":
-        return f"{asked} more than the baseline"
+        return f"no more than {gate.threshold:.4f} worse than the baseline"
+    asked = f"{'at least' if at_least else 'at most'} {threshold:.4f}"
     return asked + (f" ({gate.relative_to} {gate.threshold:+g})" if gate.relative_to else "")
 
 

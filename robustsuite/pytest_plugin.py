@@ -30,9 +30,15 @@ OPTIONS = {  # name -> (default, help, choices); each is also an ini option, wit
         "what an undecided check means for the exit code (default: as the suite says, or hold)",
         ("hold", "fail", "warn"),
     ),
+    "target": (
+        None,
+        "test-set: numbers on exactly these images; population: with confidence limits (default: as the suite says, or test-set)",
+        ("test-set", "population"),
+    ),
+    "alpha": (None, "the chance allowed for a wrong limit or early verdict (default: as the suite says, or 0.05)", None),
     "stop": (
         None,
-        "decided: no more images under conditions whose gates are certain (default: as the suite says, or never)",
+        "decided: no more images under conditions whose gates are decided (default: as the suite says, or never)",
         ("never", "decided"),
     ),
 }
@@ -71,6 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME=FOLDER",
         help="where the images of a suite's data set are, or the name of one that needs no folder (repeatable)",
     )
+    group.addoption("--baseline", default=None, metavar="RUN", help="the folder of an earlier run, for no_worse_than_baseline")
     group.addoption("--reports", default=None, metavar="DIR", help="where runs are written (default: reports)")
     parser.addini("rs_reports", "where robustsuite writes its runs", default="reports")
     for name, (default, text, choices) in OPTIONS.items():
@@ -220,6 +227,9 @@ class SuitePlugin:
             self.references_for(suite)
         self.data = loading.data_folders(given["data"], list(self.suites.values()))
         self.settings = self._settings()
+        self.baseline = Path(given_baseline) if (given_baseline := config.getoption("baseline")) else None
+        for suite in self.suites.values():
+            self.decision(suite)
         self.reports = Path(config.getoption("reports") or config.getini("rs_reports"))
         self.runs: dict[str, Run] = {}
         self.items: list[CheckItem] = []
@@ -267,7 +277,14 @@ class SuitePlugin:
         """The suite's decision settings with what the command line changes in them."""
         from dataclasses import replace
 
-        chosen = {name: value for name in ("inconclusive", "stop") if (value := _option(self.config, name))}
+        chosen: dict[str, Any] = {name: value for name in ("inconclusive", "stop", "target") if (value := _option(self.config, name))}
+        if alpha := _option(self.config, "alpha"):
+            try:
+                chosen["alpha"] = float(alpha)
+            except ValueError:
+                chosen["alpha"] = -1.0
+            if not 0 < chosen["alpha"] < 0.5:
+                raise pytest.UsageError(f"expected --rs-alpha above 0 and below 0.5, got {alpha!r}")
         return replace(suite.decision, **chosen)
 
     # ------------------------------------------------------------------------------------------------- collecting
@@ -419,9 +436,8 @@ class SuitePlugin:
             if suite.name not in self.folders:
                 self.folders[suite.name] = folder_for(self.reports, suite.name, list(selected))
             part = "-".join([str(list(references).index(next(iter(selected)))), *selected, self.worker or ""]).rstrip("-")
-            return Run(
-                replace(suite, decision=self.decision(suite)), selected, models, datasets, self.settings, self.folders[suite.name], part
-            )
+            decided, folder = replace(suite, decision=self.decision(suite)), self.folders[suite.name]
+            return Run(decided, selected, models, datasets, self.settings, folder, part, self.baseline)
         except _usage_error() as error:
             raise pytest.UsageError(str(error)) from None
 

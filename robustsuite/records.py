@@ -317,6 +317,8 @@ class Plan:
         logits: the conditions of which every logit is kept.
         unfamiliar: the data sets whose classes the model does not know.
         pictured: the conditions of which a report shows pictures.
+        sampled: the conditions that are shown to one image at a time, every (image, condition) pair in random order, so that a number
+            over all of them is known after few.
     """
 
     checks: Mapping[str, tuple[Check, ...]]
@@ -328,6 +330,7 @@ class Plan:
     via: Mapping[Detection | Conformed, tuple[Condition, ...]] = field(default_factory=dict)
     logits: tuple[Condition, ...] = ()
     unfamiliar: tuple[str, ...] = ()
+    sampled: tuple[Condition, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------------- what a run finds out

@@ -5,21 +5,24 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from robustsuite import assembling, judging
+from robustsuite import assembling, comparing, judging
+from robustsuite.catalog import constant
 from robustsuite.classifying import device_named
 from robustsuite.errors import UsageError
 from robustsuite.evaluation import evaluate, splits
+from robustsuite.measuring import metric_of
 from robustsuite.numerics.random import key_of
-from robustsuite.records import Check, Condition, Dataset, Model, Settings, Suite, Verdict
+from robustsuite.records import Check, Condition, Corrupted, Dataset, Decision, Model, Plan, Settings, Suite, Verdict
 from robustsuite.store import Found, Writer
 
 PICTURED = 4  # images shown in a report, of different classes where there are as many
@@ -36,6 +39,7 @@ class Run:
         settings: how to compute.
         folder: where the run is written.
         part: the name of this part, where several processes write into the folder.
+        baseline: the folder of an earlier run, for checks that compare with it.
     """
 
     def __init__(
@@ -47,10 +51,14 @@ class Run:
         settings: Settings,
         folder: Path,
         part: str = "0",
+        baseline: Path | None = None,
     ):
+        if suite.decision.stop == "decided":  # what the first images say of all others, they say only in random order
+            settings = replace(settings, shuffle=True)
         names = {alias: [check.name for check in checks] for alias, checks in selected.items()}
         self.suite, self.models, self.datasets, self.settings = suite, models, datasets, settings
         self.plan = assembling.plan_of(suite, names)
+        self.plan = replace(self.plan, sampled=_sampled(self.plan, suite.decision))
         shares = {name: 0.0 if demand.calibration == "own" else demand.calibration for name, demand in suite.data.items()}
         self.splits = {name: splits(datasets[name], shares[name]) for name in suite.data if self._uses(name)}
         for name, parts in self.splits.items():
@@ -63,6 +71,11 @@ class Run:
         self.begun, self.images_done, self.finished = time.monotonic(), 0, False
         self.decided: dict[tuple[str, str], Verdict] = {}  # (model, check), before the last image
         self.dropped: set[tuple[str, Condition]] = set()  # (model, condition), needed no longer
+        self.gates, self.looks = judging.gates_of(suite.checks), _Looks()
+        self.together: dict[str, dict[str, Verdict]] = {}  # by model and check, once everything is in
+        data = {name: self._fingerprint(name) for name in self.splits}
+        prepared = {model.alias: str(suite.preprocessing or model.preprocessing or "as stored") for model in models}
+        protocol = comparing.protocol(suite.name, data, prepared, settings.seed, self.plan.conditions)
         self.description: dict[str, Any] = {
             "suite": {"path": suite.path, "text": suite.text},
             "decision": asdict(suite.decision),
@@ -72,8 +85,14 @@ class Run:
             "conditions": [str(condition) for condition in self.plan.conditions],
             "data": {name: self._data(name) for name in self.splits},
             "notes": [],
+            "decided": [],
+            "protocol": protocol,
             "provenance": _provenance(suite, models, datasets, settings, self.splits),
         }
+        if baseline is not None:
+            comparing.adopt(baseline, folder, protocol, self.plan.checks)
+            self.description["provenance"]["baseline"] = str(baseline)
+        self.baseline = assembling.baseline(folder)
         self.writer = Writer(folder, part, self.description)
         self.blocks = evaluate(self.plan, models, datasets, shares, settings, suite.preprocessing, pictured, self.dropped)
 
@@ -109,28 +128,54 @@ class Run:
         """The verdict, or None while images are still to come that could change it."""
         if (alias, check.name) in self.decided:
             return self.decided[alias, check.name]
-        if not self.finished and not all(self.found.decided(alias, condition) for condition in check.needed):
+        if self.finished:
+            return self._all_together(alias)[check.name]
+        if not all(self.found.decided(alias, condition) for condition in check.needed):
             return None
-        outcomes = {condition: self.found.outcome(alias, condition, self.description["broken"]) for condition in check.needed}
-        return judging.judge(check, alias, outcomes, self.suite.decision)
+        outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
+        verdict = judging.judge(check, alias, outcomes, self.suite.decision, max(self.gates, 1), self.baseline.get(alias))
+        # Fails of other gates may yet make this one a fail.
+        return None if verdict.status == "inconclusive" else verdict
+
+    def _all_together(self, alias: str) -> dict[str, Verdict]:
+        """The verdicts on a model once nothing more will come."""
+        if alias not in self.together:
+            later = [check for check in self.plan.checks[alias] if (alias, check.name) not in self.decided]
+            needed = {condition for check in later for condition in check.needed}
+            outcomes = {condition: self.found.outcome(alias, condition, self.description["broken"]) for condition in needed}
+            made = judging.judge_all(later, alias, outcomes, self.suite.decision, self.gates, self.baseline.get(alias))
+            self.together[alias] = {verdict.check: verdict for verdict in made}
+        return self.together[alias]
 
     def certain_failure(self, check: Check, alias: str) -> Verdict | None:
         """The verdict, where the check has failed whatever is still to come; else None."""
-        verdict = self._certain(check, alias)
+        outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
+        verdict = judging.certain(check, alias, outcomes, self.suite.decision)
         return verdict if verdict and verdict.status == "failed" else None
 
-    def _certain(self, check: Check, alias: str) -> Verdict | None:
+    def _early(self, check: Check, alias: str) -> Verdict | None:
+        """The verdict that the images seen so far allow, looked for whenever there are some more of them."""
+        seen = sum(self.found.seen(alias, condition) for condition in check.conditions)
+        due, look = self.looks.due((alias, check.name), seen)
+        if not due:
+            return None
         outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
-        return judging.certain(check, alias, outcomes, self.suite.decision)
+        baseline = self.baseline.get(alias)
+        found = judging.early(check, alias, outcomes, self.suite.decision, max(self.gates, 1), baseline, look)
+        return found or judging.certain(check, alias, outcomes, self.suite.decision)
 
     def _stop_what_is_decided(self) -> None:
         """Take out of the plan what no undecided check needs. A check without a gate is decided by its last image."""
+        before = len(self.decided)
         for alias, checks in self.plan.checks.items():
             for check in checks:
-                if (alias, check.name) not in self.decided and (verdict := self._certain(check, alias)):
+                if (alias, check.name) not in self.decided and (verdict := self._early(check, alias)):
                     self.decided[alias, check.name] = verdict
             needed = {one for check in checks if (alias, check.name) not in self.decided for one in check.needed}
             self.dropped |= {(alias, condition) for condition in self.plan.conditions if condition not in needed}
+        if len(self.decided) > before:
+            self.description["decided"] = [asdict(verdict) for verdict in self.decided.values()]
+            self.writer.describe(self.description)
 
     def give_up(self, error: Exception) -> None:
         """Write down that the engine itself broke, so that a report can say so."""
@@ -146,10 +191,61 @@ class Run:
     def _uses(self, name: str) -> bool:
         return name in self.plan.calibrated or any(condition.dataset == name for condition in self.plan.conditions)
 
+    def _fingerprint(self, name: str) -> str:
+        """Which images are judged: a hash of ids and labels, and of which of them are set aside."""
+        parts = self.splits[name]
+        aside = hashlib.sha256(np.ascontiguousarray(parts["calibration"], dtype="<i8").tobytes()).hexdigest()[:8]
+        return f"{len(parts['judged'])} images judged (ids and labels sha256 {_manifest(self.datasets[name])}, set aside {aside})"
+
     def _data(self, name: str) -> dict[str, Any]:
         dataset, parts = self.datasets[name], self.splits[name]
         counts = {split: len(rows) for split, rows in parts.items()}
         return {"dataset": dataset.name, "ids": list(dataset.ids), "classes": list(dataset.classes), **counts}
+
+
+class _Looks:
+    """When to look whether a check is decided: each time a twentieth more has been seen; numbered each time it has doubled."""
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[str, str], int] = {}
+        self.numbered: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def due(self, check: tuple[str, str], seen: int) -> tuple[bool, int]:
+        """Whether to look, and the number of the look for limits that hold for one look each; 0 where it is none of those."""
+        if seen < 1.05 * self.seen.get(check, 0) or seen == self.seen.get(check, 0):
+            return False, 0
+        self.seen[check] = seen
+        at, number = self.numbered.get(check, (32, 0))
+        if seen < 2 * at:
+            return True, 0
+        self.numbered[check] = seen, number + 1
+        return True, number + 1
+
+
+FEWEST_SAMPLED = 8  # conditions in a check whose (image, condition) pairs are shown in random order
+
+
+def _sampled(plan: Plan, decision: Decision) -> tuple[Condition, ...]:
+    """The conditions that are needed only by means over many conditions, which a few pairs of image and condition decide."""
+    if decision.stop != "decided" or decision.target != "test-set":
+        return ()
+    every = [check for checks in plan.checks.values() for check in checks]
+    whole = {
+        condition
+        for check in every
+        for condition in check.needed
+        if not (
+            check.gate
+            and not check.via
+            and len(check.conditions) >= FEWEST_SAMPLED
+            and constant("summaries", check.summary, "LINEAR", False)
+            and condition in check.conditions
+            and all(isinstance(one.perturbation, Corrupted) for one in check.conditions)
+            and hasattr(metric_of(check), "per_image")
+            and isfinite(metric_of(check).RANGE[1])
+        )
+    }
+    return tuple(one for one in plan.conditions if isinstance(one.perturbation, Corrupted) and one not in whole)
 
 
 def _pictured(dataset: Dataset, judged: np.ndarray) -> list[int]:

@@ -98,6 +98,11 @@ class Found:
         gathered = self._gathered.get((model, condition))
         return gathered is not None and (bool(gathered.error) or gathered.filled == gathered.expected)
 
+    def seen(self, model: str, condition: Condition) -> int:
+        """How many judged images have been shown."""
+        gathered = self._gathered.get((model, condition))
+        return gathered.filled if gathered else 0
+
     def outcome(self, model: str, condition: Condition, broken: str = "") -> Outcome:
         """The outcome so far; without rows where nothing is known yet. `broken` is why nothing more will come, if so."""
         gathered = self._gathered.get((model, condition), _Gathered(-1))

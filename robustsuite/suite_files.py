@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if "severities" in check and "corruptions" not in check:
             yield (*place, "severities"), "expected severities only beside corruptions; name the corruptions"
         yield from _metric_mistakes(place, check)
+        yield from _threshold_mistakes(place, check)
         yield from _summary_mistakes(place, check)
         options, metric = check.get("metric_options"), check.get("metric", "accuracy")
         if isinstance(options, dict) and (room := next((room for room in METRICS if metric in catalog.names(room)), None)):
@@ -216,6 +218,27 @@ def _metric_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[P
             )
     if "profile" in check and "sequences" not in check:
         yield (*place, "profile"), "expected profile only beside sequences; corruptions follow the size of the images"
+
+
+def _threshold_mistakes(place: Place, check: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """A threshold that no number can miss or meet, or on the wrong side of the numbers."""
+    metric, summary = check.get("metric", "accuracy"), check.get("summary", "mean")
+    room = next((room for room in METRICS if metric in catalog.names(room)), None)
+    if room is None or "diagnostic" in check or summary not in catalog.names("summaries"):
+        return
+    own = catalog.constant("summaries", summary, "HIGHER_IS_BETTER", None)
+    name, better = (metric, catalog.module(room, metric).HIGHER_IS_BETTER) if own is None else (summary, own)
+    low, high = getattr(catalog.module(room, metric), "RANGE", (float("-inf"), float("inf"))) if own is None else (0.0, float("inf"))
+    if "at_least" in check and not better:
+        yield (*place, "at_least"), f"expected at_most, because {name} is better the lower it is; did you mean 'at_most'?"
+    for key in ("at_least", "at_most"):
+        threshold = check.get(key)
+        if isinstance(threshold, int | float) and "relative_to" not in check and not low <= threshold <= high:
+            hint = f"; write {threshold / 100:g} for {threshold:g} %" if high == 1 < threshold <= 100 else "; mend it"
+            yield (*place, key), f"expected a threshold from {low:g} to {high:g}, as {name} has it, got {threshold:g}{hint}"
+    margin = check.get("no_worse_than_baseline")
+    if isinstance(margin, int | float) and margin > high - low:
+        yield (*place, "no_worse_than_baseline"), f"expected a drop of at most {high - low:g}, the range of {name}, got {margin:g}"
 
 
 def _method_mistakes(place: Place, check: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -339,11 +362,13 @@ def _suite(table: SuiteFile, path: Path, lines: Mapping[Place, int]) -> Suite:
 
 def _checks(row: CheckTable, data: str, as_published: bool, line: int) -> Iterator[Check]:
     """The checks that a table stands for: one, or one for each corruption or condition."""
-    gate = None
+    gates: dict[str, Gate | None] = {}  # by what is added to the check's name
     if row.at_least is not None or row.at_most is not None:
         bound, threshold = ("at_least", row.at_least) if row.at_least is not None else ("at_most", row.at_most)
         reference = None if row.relative_to is None else Condition(data if row.relative_to == "clean" else row.relative_to)
-        gate = Gate(bound, threshold, reference)  # pyright: ignore[reportArgumentType]
+        gates[""] = Gate(bound, threshold, reference)  # pyright: ignore[reportArgumentType]
+    if row.no_worse_than_baseline is not None:
+        gates["-against-baseline" if gates else ""] = Gate("no_worse", row.no_worse_than_baseline)
     clean = [Condition(data)] if catalog.constant("summaries", row.summary, "NEEDS_CLEAN", False) else []
     via, metric = None, row.metric
     options = tuple(sorted(row.options.items()))
@@ -359,9 +384,9 @@ def _checks(row: CheckTable, data: str, as_published: bool, line: int) -> Iterat
         groups = each if row.per == "condition" else {"": [Condition(data), *map(Condition, row.unfamiliar)]}
     else:
         groups = {suffix: [Condition(data, one) for one in found] for suffix, found in _groups(row, as_published).items()}
-    for suffix, conditions in groups.items():
+    for (suffix, conditions), (against, gate) in product(groups.items(), (gates or {"": None}).items()):
         yield Check(
-            name=row.name + (f"-{suffix}" if suffix else ""),
+            name=row.name + (f"-{suffix}" if suffix else "") + against,
             metric=metric,
             conditions=(*clean, *conditions),
             gate=gate,

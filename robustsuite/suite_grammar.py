@@ -150,6 +150,7 @@ class CheckTable(_Table):
     at_least: float | None = None
     at_most: float | None = None
     relative_to: str | None = None
+    no_worse_than_baseline: float | None = Field(None, ge=0)
 
 
 class SuiteFile(_Table):

@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustsuite.judging import calibrations, certain, judge, reliability, results
+from robustsuite.judging import certain, judge
 from robustsuite.numerics.condense import condense
 from robustsuite.predictions import CalibrationLogits, Outcome
 from robustsuite.records import Check, Condition, Corrupted, Decision, Gate
+from robustsuite.tabulating import calibrations, reliability, results
 
 CLEAN = Condition("data")
 NOISY = Condition("data", Corrupted("gaussian_noise", 1))

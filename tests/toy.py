@@ -58,7 +58,9 @@ at_least = 0.9
 
 [[check]]
 name = "impossible"
-at_least = 1.01
+attack = "fgsm"
+epsilon = "200/255"
+at_least = 0.9
 """
 
 

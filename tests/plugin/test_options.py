@@ -70,7 +70,7 @@ def test_own_tests_run_beside_a_suite_where_they_are_named(pytester: pytest.Pyte
     [
         (["-k", "clean"], ["images/clean"]),
         (["-m", "robustsuite(metric='accuracy')", "-k", "blurred"], ["images/clean", "images/defocus_blur-1", "images/defocus_blur-3"]),
-        (["--deselect", "suite:toy::good::blurred"], ["images/clean"]),
+        (["--deselect", "suite:toy::good::blurred", "--deselect", "suite:toy::good::impossible"], ["images/clean"]),
         (["suite:toy::good::clean"], ["images/clean"]),
     ],
 )

@@ -28,7 +28,7 @@ def test_a_missed_threshold_exits_1_and_says_value_gate_and_reason(pytester: pyt
     result.assert_outcomes(passed=2, failed=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["*FAILED*impossible*good*", "*accuracy 100.0 %*101 %*", "*1.0000 on exactly these 12 images, at least 1.0100 was asked for*"]
+        ["*FAILED*impossible*good*", "*accuracy 0.0 %*90 %*", "*0.0000 on exactly these 12 images, at least 0.9000 was asked for*"]
     )
     assert "Traceback" not in result.stdout.str()
 
@@ -157,8 +157,8 @@ def test_a_run_that_may_stop_shows_no_more_images_than_the_gates_need(pytester: 
         result.assert_outcomes(failed=1)
         assert result.ret == 1
         blocks[stop] = len(list(pytester.path.glob(f"{stop}/*/blocks-*/*.safetensors")))
-    result.stdout.fnmatch_lines(["*certain after 8 of 12 images*"])  # right for green; of red, which comes last, one may be missed
-    assert blocks == {"never": 12, "decided": 8}
+    result.stdout.fnmatch_lines(["*decided after 2 of 12 images, in random order*"])  # two red ones, of which one may be missed
+    assert blocks == {"never": 12, "decided": 2}
 
 
 def test_junit_holds_status_and_numbers(pytester: pytest.Pytester, toy: Toy) -> None:
@@ -166,8 +166,8 @@ def test_junit_holds_status_and_numbers(pytester: pytest.Pytester, toy: Toy) -> 
     cases = {case.get("name"): case for case in ET.parse(pytester.path / "junit.xml").iter("testcase")}
     found = {prop.get("name"): prop.get("value") for prop in cases["impossible"].iter("property")}
     assert found["status"] == "failed"
-    assert float(found["value"] or 0) == 1.0
-    assert float(found["threshold"] or 0) == 1.01
+    assert float(found["value"] or 1) == 0.0
+    assert float(found["threshold"] or 0) == 0.9
     assert cases["impossible"].find("failure") is not None
     assert cases["clean"].find("failure") is None
 
@@ -216,9 +216,37 @@ def test_a_broken_engine_is_told_once_for_each_check_without_a_traceback(
 
 
 def test_the_report_of_a_killed_run_says_what_is_missing(pytester: pytest.Pytester, toy: Toy) -> None:
-    pytester.runpytest(*toy.arguments("--rs-batch-size", "3"))
+    pytester.runpytest(*toy.arguments("--rs-batch-size", "3", "-k", "not impossible"))
     (folder,) = (path for path in (pytester.path / "reports").iterdir())
     sorted(Path(folder).glob("blocks-*/*.safetensors"))[-1].unlink()
     result = pytester.run(Path(sys.executable).parent / "robustsuite", "report", str(folder))
     assert result.ret == 0
     assert "9 of 12 images" in " ".join(result.stdout.str().split())
+
+
+def test_a_check_that_only_informs_changes_no_exit_code(pytester: pytest.Pytester, toy: Toy) -> None:
+    text = TOY_SUITE.replace('name = "impossible"', 'name = "impossible"\nrequired = false')
+    suite = toy.write_suite("informing", text)
+    result = pytester.runpytest("--suite", str(suite), "--model", toy.reference(), "--data", f"images={toy.images}", "-v")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*impossible FAILED (informs)*"])
+    assert "FAILED  impossible" in result.stdout.str()
+
+
+def test_a_check_that_only_informs_may_break(pytester: pytest.Pytester, toy: Toy) -> None:
+    suite = toy.write_suite("informing", TOY_SUITE.replace("[[check]]", "[[check]]\nrequired = false"))
+    result = pytester.runpytest("--suite", str(suite), "--model", toy.reference("nan"), "--data", f"images={toy.images}")
+    assert result.ret == 0
+
+
+def test_the_command_line_may_ask_about_the_population(pytester: pytest.Pytester, toy: Toy) -> None:
+    result = pytester.runpytest(*toy.arguments("-k", "clean", "--rs-target", "population", "--rs-alpha", "0.2"))
+    assert result.ret == 7
+    assert "each limit wrong with probability at most 0.2" in " ".join(result.stdout.str().split())
+
+
+@pytest.mark.parametrize("alpha", ["0", "0.5", "-1", "nan", "much"])
+def test_an_alpha_that_is_no_small_chance_is_a_usage_error(pytester: pytest.Pytester, toy: Toy, alpha: str) -> None:
+    result = pytester.runpytest(*toy.arguments(f"--rs-alpha={alpha}"))
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([f"*expected --rs-alpha above 0 and below 0.5, got '{alpha}'*"])
