@@ -45,6 +45,7 @@ KEPT_PIXELS = 8 * 224 * 224  # shown at a time on a CPU: a larger batch's activa
 ASKED_AGAIN = 16  # images that every model is shown twice, to see whether it draws at random
 STEADY = 1e-3  # logits that differ by less, relative to the largest, may be rounding
 POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
+FEW_OF_EACH = 4  # images of each condition in a batch of sampled pairs
 Playing = dict[object, Iterator[tuple[int, Levels]]]
 """The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
 Curves = dict[tuple[str, Condition], attacking.AttackResult]
@@ -270,7 +271,8 @@ class _Run:
             if not len(left):
                 return
             done = 0
-            for prepared in self.read(name, rows[order[left] // count], left, self.size):
+            size = max(self.size, FEW_OF_EACH * len(wanted))
+            for prepared in self.read(name, rows[order[left] // count], left, size):
                 images = len(next(iter(prepared.values())).rows)
                 pairs = left[done : done + images]
                 done += images

@@ -10,7 +10,7 @@ from robustsuite.numerics import paired
 from robustsuite.numerics.intervals import bootstrap, clopper_pearson, studentised_bootstrap
 from robustsuite.predictions import Outcome
 from robustsuite.records import Check, Condition, Corrupted, Decision, Gate, Measurement, Status, Verdict
-from robustsuite.stopping import settled
+from robustsuite.stopping import Parts, settled
 
 EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 1, 6, 7
 
@@ -90,7 +90,14 @@ def judge(
 
 
 def early(
-    check: Check, model: str, outcomes: Outcomes, decision: Decision, gates: int, baseline: Outcomes | None = None, look: int = 0
+    check: Check,
+    model: str,
+    outcomes: Outcomes,
+    decision: Decision,
+    gates: int,
+    baseline: Outcomes | None = None,
+    look: int = 0,
+    good_parts: Parts | None = None,
 ) -> Verdict | None:
     """The verdict of a run that may stop before its last image, where the images so far allow one; see `stopping.settled`."""
     gate = check.gate
@@ -103,7 +110,7 @@ def early(
     try:
         threshold, at_least = _threshold(check, outcomes), _at_least(check)
         against = baseline if gate.bound == "no_worse" else None
-        found = settled(check, outcomes, decision, threshold, at_least, gates, against, look)
+        found = settled(check, outcomes, decision, threshold, at_least, gates, against, look, good_parts)
         if found is None:
             return None
         # Conditions that show each image alone may lack some: the number is told of what was seen.

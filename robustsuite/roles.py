@@ -225,7 +225,8 @@ class Summary(Protocol):
 
     The file may hold `METRIC`, the only metric that it makes sense of; `BENCHMARK`, whose corruptions alone it knows; `NEEDS_CLEAN`, where
     it wants the clean condition among the others; `HIGHER_IS_BETTER`, where its number has a unit of its own; and `LINEAR = True`, where
-    it is a weighted sum of the values and a constant, so that it is also a mean over images.
+    it is a weighted sum of the values and a constant, so that it is also a mean over images. One that is the worst of several means holds
+    `parts(conditions)`, the conditions of each of these.
     """
 
     def __call__(self, values: Mapping[Condition, float], higher_is_better: bool) -> float:

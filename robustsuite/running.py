@@ -23,6 +23,7 @@ from robustsuite.evaluation import evaluate, splits
 from robustsuite.measuring import metric_of
 from robustsuite.numerics.random import key_of
 from robustsuite.records import Check, Condition, Corrupted, Dataset, Decision, Model, Plan, Settings, Suite, Verdict
+from robustsuite.stopping import Parts
 from robustsuite.store import Found, Writer
 
 PICTURED = 4  # images shown in a report, of different classes where there are as many
@@ -72,6 +73,7 @@ class Run:
         self.decided: dict[tuple[str, str], Verdict] = {}  # (model, check), before the last image
         self.dropped: set[tuple[str, Condition]] = set()  # (model, condition), needed no longer
         self.gates, self.looks = judging.gates_of(suite.checks), _Looks()
+        self.good_parts: dict[tuple[str, str], Parts] = {}  # of checks on the worst of several, by model and check
         self.together: dict[str, dict[str, Verdict]] = {}  # by model and check, once everything is in
         data = {name: self._fingerprint(name) for name in self.splits}
         prepared = {model.alias: str(suite.preprocessing or model.preprocessing or "as stored") for model in models}
@@ -101,13 +103,17 @@ class Run:
         """Images that will have gone by at the end, calibration and judged ones."""
         calibration = sum(len(self.splits[name]["calibration"]) for name in self.plan.calibrated)
         judged = {condition.dataset for condition in self.plan.conditions}
-        return calibration + sum(len(self.splits[name]["judged"]) for name in judged)
+        again = {condition.dataset for condition in self.plan.sampled}  # once more for what is sampled
+        return calibration + sum(len(self.splits[name]["judged"]) for name in [*judged, *again])
 
     def advance(self) -> bool:
         """Do the next block and write it down; False once there is none left."""
         block = next(self.blocks, None)
         if block is None:
+            if self.suite.decision.stop == "decided":
+                self._stop_what_is_decided(last=True)
             self.finished = self.description["finished"] = True
+            self.description["notes"] += self._share()
             self.description["provenance"] |= {"seconds": round(time.monotonic() - self.begun, 1), "images decoded": self.images_done}
             self.writer.describe(self.description)
             return False
@@ -123,6 +129,15 @@ class Run:
             self.writer.describe(self.description)
         self.writer.add(block, self.numbers)
         return True
+
+    def _share(self) -> list[str]:
+        """A sentence on how much was shown, where a run may stop early."""
+        if self.suite.decision.stop != "decided":
+            return []
+        pairs = [(alias, condition) for condition, aliases in self.plan.shown.items() for alias in aliases]
+        shown = sum(self.found.seen(*pair) for pair in pairs)
+        whole = sum(len(self.splits[condition.dataset]["judged"]) for _, condition in pairs)
+        return [f"stopped when decided: {shown:,} of {whole:,} images under conditions were shown ({shown / whole:.1%})"]
 
     def verdict(self, check: Check, alias: str) -> Verdict | None:
         """The verdict, or None while images are still to come that could change it."""
@@ -153,25 +168,31 @@ class Run:
         verdict = judging.certain(check, alias, outcomes, self.suite.decision)
         return verdict if verdict and verdict.status == "failed" else None
 
-    def _early(self, check: Check, alias: str) -> Verdict | None:
+    def _early(self, check: Check, alias: str, last: bool) -> Verdict | None:
         """The verdict that the images seen so far allow, looked for whenever there are some more of them."""
         seen = sum(self.found.seen(alias, condition) for condition in check.conditions)
-        due, look = self.looks.due((alias, check.name), seen)
-        if not due:
+        due, look = (True, 0) if last else self.looks.due((alias, check.name), seen)
+        if not due or (last and all(self.found.decided(alias, condition) for condition in check.needed)):
             return None
         outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
         baseline = self.baseline.get(alias)
-        found = judging.early(check, alias, outcomes, self.suite.decision, max(self.gates, 1), baseline, look)
+        good = self.good_parts.setdefault((alias, check.name), set())
+        found = judging.early(check, alias, outcomes, self.suite.decision, max(self.gates, 1), baseline, look, good)
         return found or judging.certain(check, alias, outcomes, self.suite.decision)
 
-    def _stop_what_is_decided(self) -> None:
+    def _good_already(self, alias: str, check: Check, condition: Condition) -> bool:
+        """Whether the condition can no longer be why the worst of several is bad."""
+        return any(condition in part for part in self.good_parts.get((alias, check.name), ()))
+
+    def _stop_what_is_decided(self, last: bool = False) -> None:
         """Take out of the plan what no undecided check needs. A check without a gate is decided by its last image."""
         before = len(self.decided)
         for alias, checks in self.plan.checks.items():
             for check in checks:
-                if (alias, check.name) not in self.decided and (verdict := self._early(check, alias)):
+                if (alias, check.name) not in self.decided and (verdict := self._early(check, alias, last)):
                     self.decided[alias, check.name] = verdict
-            needed = {one for check in checks if (alias, check.name) not in self.decided for one in check.needed}
+            undecided = [check for check in checks if (alias, check.name) not in self.decided]
+            needed = {one for check in undecided for one in check.needed if not self._good_already(alias, check, one)}
             self.dropped |= {(alias, condition) for condition in self.plan.conditions if condition not in needed}
         if len(self.decided) > before:
             self.description["decided"] = [asdict(verdict) for verdict in self.decided.values()]
@@ -238,14 +259,17 @@ def _sampled(plan: Plan, decision: Decision) -> tuple[Condition, ...]:
             check.gate
             and not check.via
             and len(check.conditions) >= FEWEST_SAMPLED
-            and constant("summaries", check.summary, "LINEAR", False)
             and condition in check.conditions
             and all(isinstance(one.perturbation, Corrupted) for one in check.conditions)
-            and hasattr(metric_of(check), "per_image")
-            and isfinite(metric_of(check).RANGE[1])
+            and (check.metric == "accuracy" or (constant("summaries", check.summary, "LINEAR", False) and _bounded(check)))
         )
     }
     return tuple(one for one in plan.conditions if isinstance(one.perturbation, Corrupted) and one not in whole)
+
+
+def _bounded(check: Check) -> bool:
+    """Whether the metric is a mean over images of numbers that cannot be large."""
+    return hasattr(metric_of(check), "per_image") and isfinite(metric_of(check).RANGE[1])
 
 
 def _pictured(dataset: Dataset, judged: np.ndarray) -> list[int]:

@@ -4,12 +4,13 @@ The evidence is an e-value against the other verdict. A gate is passed once the 
 failed once that against "it should pass" reaches gates / alpha, so that all gates of a suite together seldom fail by chance alone.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import ceil, isfinite, log, pi
 
 import numpy as np
 
+from robustsuite.catalog import module
 from robustsuite.measuring import Outcomes, metric_of, summarised, values, weights
 from robustsuite.numerics import betting, without_replacement
 from robustsuite.records import Check, Condition, Decision, Status
@@ -60,6 +61,10 @@ class _Draws:
         return self.offset + self.scale * low, self.offset + self.scale * high
 
 
+Parts = set[tuple[Condition, ...]]
+"""The parts of a check whose worst counts, each by its conditions."""
+
+
 def settled(
     check: Check,
     outcomes: Outcomes,
@@ -69,6 +74,7 @@ def settled(
     gates: int = 1,
     baseline: Outcomes | None = None,
     look: int = 0,
+    good_parts: Parts | None = None,
 ) -> Settled | None:
     """The verdict that the images seen so far allow, or None.
 
@@ -81,36 +87,79 @@ def settled(
         gates: how many gates a fail's alpha is shared among.
         baseline: outcomes of another model on the same images, all of them, whose number is subtracted.
         look: the number of this look, from 1, for metrics whose limits hold for one look: alpha is shared among all looks to come.
+        good_parts: of a check on the worst of several means, those that have been good enough at some look; more are added.
     """
-    alpha = decision.alpha
+    if (parts := parts_of(check)) and baseline is None and at_least == metric_of(check).HIGHER_IS_BETTER:
+        return _worst(check, parts, outcomes, decision, threshold, at_least, gates, set() if good_parts is None else good_parts)
     draws = _draws(check, outcomes, baseline)
     if draws is not None and len(draws.numbers):
-        more, less = draws.evidence(threshold, decision)
-        good, bad = (more, less) if at_least else (less, more)
-        status: Status | None = "passed" if good >= log(1 / alpha) else "failed" if bad >= log(gates / alpha) else None
-        if status is None:
-            return None
-        low, high = draws.limits(alpha if status == "passed" else alpha / gates, decision)
-        return Settled(status, low, high, len(draws.numbers), draws.total)
-    if baseline is not None:
+        return _settled_by(draws, decision, threshold, at_least, gates)
+    if baseline is not None or not look or decision.target != "population":
         return None
     for divisor, wanted in ((1, "passed"), (gates, "failed")):
-        pair = _summarised_limits(check, outcomes, decision, alpha / divisor, look)
+        pair = _limits_of_a_look(check, outcomes, decision.alpha / divisor, look)
         if pair is None:
             return None
         low, high = pair
         good, bad = (low >= threshold, high < threshold) if at_least else (high <= threshold, low > threshold)
         if (good and wanted == "passed") or (bad and wanted == "failed"):
-            seen = sum(len(outcomes[condition].rows) for condition in check.conditions)
-            return Settled("passed" if good else "failed", low, high, seen, sum(outcomes[one].expected for one in check.conditions))
+            seen, pairs = _seen(check, outcomes)
+            return Settled("passed" if good else "failed", low, high, seen, pairs)
     return None
+
+
+def parts_of(check: Check) -> list[tuple[Condition, ...]]:
+    """The conditions of each of the means of which the worst is the check's number; none where it is none of these."""
+    parts = getattr(module("summaries", check.summary), "parts", None)
+    return parts(check.conditions) if parts and len(check.conditions) > 1 else []
+
+
+def _worst(
+    check: Check,
+    parts: Sequence[tuple[Condition, ...]],
+    outcomes: Outcomes,
+    decision: Decision,
+    threshold: float,
+    at_least: bool,
+    gates: int,
+    good_parts: Parts,
+) -> Settled | None:
+    """Passed once every part has been (a bad one would have to get through its own test); failed once any part is."""
+    (seen, pairs), (lowest, highest) = _seen(check, outcomes), metric_of(check).RANGE
+    for part in parts:
+        alone = replace(check, conditions=part, summary="mean")
+        draws = _draws(alone, outcomes, None)
+        if draws is None or not len(draws.numbers):
+            return None
+        found = None if part in good_parts else _settled_by(draws, decision, threshold, at_least, gates * len(parts))
+        if found is not None and found.status == "failed":  # the worst of all is no better than this one
+            return replace(found, low=lowest if at_least else found.low, high=found.high if at_least else highest, seen=seen, pairs=pairs)
+        if found is not None:
+            good_parts.add(part)
+    if len(good_parts) < len(parts):
+        return None
+    return Settled("passed", threshold if at_least else lowest, highest if at_least else threshold, seen, pairs)
+
+
+def _seen(check: Check, outcomes: Outcomes) -> tuple[int, int]:
+    return sum(len(outcomes[one].rows) for one in check.conditions), sum(outcomes[one].expected for one in check.conditions)
+
+
+def _settled_by(draws: "_Draws", decision: Decision, threshold: float, at_least: bool, gates: int) -> Settled | None:
+    more, less = draws.evidence(threshold, decision)
+    good, bad = (more, less) if at_least else (less, more)
+    status: Status | None = "passed" if good >= log(1 / decision.alpha) else "failed" if bad >= log(gates / decision.alpha) else None
+    if status is None:
+        return None
+    low, high = draws.limits(decision.alpha if status == "passed" else decision.alpha / gates, decision)
+    return Settled(status, low, high, len(draws.numbers), draws.total)
 
 
 def _draws(check: Check, outcomes: Outcomes, baseline: Outcomes | None) -> _Draws | None:
     """The check's number as a mean over images, or over (image, condition) pairs; None where it is no such mean."""
-    module, linear = metric_of(check), weights(check, check.conditions)
-    bounds = getattr(module, "RANGE", (0.0, float("inf")))
-    if linear is None or check.via or not hasattr(module, "per_image") or not all(map(isfinite, bounds)):
+    metric, linear = metric_of(check), weights(check, check.conditions)
+    bounds = getattr(metric, "RANGE", (0.0, float("inf")))
+    if linear is None or check.via or not hasattr(metric, "per_image") or not all(map(isfinite, bounds)):
         return None
     share, constant = linear
     parts = [outcomes[condition] for condition in check.conditions]
@@ -139,23 +188,16 @@ def _draws(check: Check, outcomes: Outcomes, baseline: Outcomes | None) -> _Draw
     return _Draws(np.clip((drawn[np.argsort(order)] - lowest) / scale, 0, 1), total, float(lowest), scale, coins)
 
 
-def _summarised_limits(check: Check, outcomes: Outcomes, decision: Decision, alpha: float, look: int) -> tuple[float, float] | None:
-    """Limits on each condition's value, all right at once, summarised: the more each value, the more (or the less) every summary."""
-    limits: Mapping[Condition, tuple[float, float]]
-    conditions: Sequence[Condition] = check.conditions
-    parts = [outcomes[condition] for condition in conditions]
-    if check.via or any(part.error or part.predictions is None or part.arrival is None or not len(part.rows) for part in parts):
+def _limits_of_a_look(check: Check, outcomes: Outcomes, alpha: float, look: int) -> tuple[float, float] | None:
+    """Limits on each condition's value, all right at once, summarised: the more each value, the more (or the less) every summary.
+
+    A fixed share of alpha is spent on each look, `6 / (pi look)^2`, which sums to 1 over all of them.
+    """
+    parts = [outcomes[condition] for condition in check.conditions]
+    if check.via or not hasattr(metric_of(check), "interval"):
         return None
-    if check.metric == "accuracy" and decision.target == "test-set" and not check.recalibration:
-        counts = {one: (int(part.predictions.correct.sum()), part) for one, part in zip(conditions, parts, strict=True) if part.predictions}
-        found = {
-            one: without_replacement.limits(right, len(part.rows), part.expected, alpha / len(conditions))
-            for one, (right, part) in counts.items()
-        }
-        limits = {one: (low / outcomes[one].expected, high / outcomes[one].expected) for one, (low, high) in found.items()}
-    elif hasattr(metric_of(check), "interval") and decision.target == "population" and look:
-        limits = values(check, outcomes, "interval", alpha=alpha / len(conditions) * 6 / (pi * look) ** 2)
-    else:
+    if any(part.error or part.predictions is None or part.arrival is None or not len(part.rows) for part in parts):
         return None
+    limits = values(check, outcomes, "interval", alpha=alpha / len(parts) * 6 / (pi * look) ** 2)
     ends = [summarised(check, {condition: pair[side] for condition, pair in limits.items()}) for side in (0, 1)]
     return min(ends), max(ends)
