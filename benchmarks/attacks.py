@@ -402,6 +402,7 @@ def main() -> None:
     parser.add_argument("--official-images", type=int, default=16, help="for AutoAttack, and for nearest points")
     parser.add_argument("--repeats", type=int, default=1, help="of PGD, for the seconds")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--networks", nargs="+", choices=[UNDEFENDED, ROBUST], default=[UNDEFENDED, ROBUST])
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -418,6 +419,7 @@ def main() -> None:
         UNDEFENDED: subject(UNDEFENDED, "cifar10_resnet20", options.images),
         ROBUST: subject(ROBUST, "cifar10_resnet20_robust", options.images),
     }
+    subjects = {name: one for name, one in subjects.items() if name in options.networks}
     for name, one in subjects.items():
         forward, both = one.costs()
         clean = percent(one.verdicts(one.images))

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 from toy import Toy
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests are many and small: threads would wait for each other longer than they work
+
 jaxtyping.install_import_hook("robustsuite", "typechecking.checked")  # before anything of the package is imported
 
 settings.register_profile("ci", derandomize=True)  # a CI run must not flip; new examples are found on people's machines
