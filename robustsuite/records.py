@@ -202,7 +202,7 @@ class Gate:
     def __str__(self) -> str:
         """The demand in the field's signs, as in `≥ 0.9`."""
         if self.bound == "no_worse":
-            return f"no worse than the baseline by {self.threshold:g}"
+            return f"no worse than baseline by {self.threshold:g}"
         sign = "≥" if self.bound == "at_least" else "≤"
         return f"{sign} {self.relative_to} {self.threshold:+g}" if self.relative_to else f"{sign} {self.threshold:g}"
 

@@ -86,7 +86,7 @@ def test_the_same_model_is_no_worse_than_itself(toy: Toy) -> None:
     found = by_name(run(toy, Model(0), "new", baseline=stored(toy)))
     assert {verdict.status for verdict in found.values()} == {"passed"}
     assert found["clean-against-baseline"].measurement.value == 0
-    assert found["clean-against-baseline"].gate == "no worse than the baseline by 0.05"
+    assert found["clean-against-baseline"].gate == "no worse than baseline by 0.05"
     assert "0 images got worse and 0 better (exact McNemar p = 1" in found["clean-against-baseline"].reason
 
 

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import copysign
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,13 @@ def _reliability_drawing(calibration: Calibration, when: str) -> Markup:
     return drawings.reliability_diagram(title, bins)
 
 
+def _at_least(verdict: Verdict) -> bool:
+    """Which side of the threshold is allowed; a comparison with a baseline allows a drop (below 0) or a rise."""
+    if verdict.gate.startswith("no worse"):
+        return verdict.threshold is not None and copysign(1, verdict.threshold) < 0
+    return verdict.gate.startswith("≥")
+
+
 def _small_reliability_drawing(calibration: Calibration) -> Markup:
     title = f"Accuracy by confidence of {calibration.model} under {calibration.perturbation}, before and after"
     return drawings.small_reliability(title, calibration.reliability_before, calibration.reliability_after)
@@ -129,7 +137,7 @@ def _gate_drawing(verdict: Verdict) -> Markup:
     if wording.NOTHING in [wording.number(measured.metric, one) for one in numbers]:
         return Markup()
     title = f"{wording.metric_name(measured.metric)} {wording.value(verdict)} against the gate {wording.gate(verdict)}"
-    return drawings.gate_strip(title, measured.low, measured.value, measured.high, threshold, verdict.gate.startswith("≥"))
+    return drawings.gate_strip(title, measured.low, measured.value, measured.high, threshold, _at_least(verdict))
 
 
 # ------------------------------------------------------------------------------------------------------- words, cells

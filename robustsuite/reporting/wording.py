@@ -41,8 +41,8 @@ NOTHING = "–"
 
 
 def standing(verdict: Verdict) -> Standing:
-    """The status, except that a check without a gate is not said to have passed: it was `measured`."""
-    if verdict.status == "passed" and not verdict.gate:
+    """The status, except that a check without a gate, or one that only informs, is not said to pass or to fail: it was `measured`."""
+    if (verdict.status == "passed" and not verdict.gate) or (verdict.status != "passed" and not verdict.required):
         return "measured"
     return verdict.status
 
@@ -112,12 +112,21 @@ def _listed(names: Sequence[str], shown: int = 3) -> str:
 
 def decision_sentence(decision: Decision) -> str:
     """How numbers became verdicts, in words."""
-    if decision.target == "test-set":
-        return "Judged on exactly these images: a verdict says what the model did on them, not what it would do on others."
-    return (
-        "Judged for the population that the images came from: a check passes when its whole interval satisfies the gate. "
-        f"Each end of an interval errs with probability at most, or where it is bootstrapped about, {100 * decision.alpha:.6g} %."
+    several = (
+        "A model passes only if every gate does, so that a bad one would have to get through its own: passes need no correction for the "
+        "number of gates. Any one false fail fails the suite, so a gate fails only where it does with that chance shared by all (Holm)."
     )
+    chance = f"{100 * decision.alpha:.6g} %"
+    if decision.target == "population":
+        return (
+            "Judged for the population that the images came from: a check passes when its whole interval satisfies the gate. "
+            f"Each end of an interval errs with probability at most, or where it is bootstrapped about, {chance}. {several}"
+        )
+    exact = "Judged on exactly these images: a verdict says what the model did on them, not what it would do on others."
+    if decision.stop == "decided":
+        early = f"Images came in random order until each gate was decided; such a verdict is wrong with probability at most {chance}."
+        return f"{exact} {early} {several}"
+    return exact
 
 
 # --------------------------------------------------------------------------------------------------------- numbers
@@ -201,7 +210,7 @@ def metric_of(verdict: Verdict) -> str:
 def demand(verdict: Verdict) -> tuple[str, str]:
     """What was demanded, in the unit of the value (`≥ 90 %`), and what that is relative to, empty where it is absolute."""
     sign, threshold = verdict.gate[:1], verdict.threshold
-    if threshold is None or not isfinite(threshold):
+    if threshold is None or not isfinite(threshold) or verdict.gate.startswith("no worse"):
         return verdict.gate or "no gate", ""
     if verdict.gate == f"{sign} {threshold:g}":
         return f"{sign} {100 * threshold:.6g} %" if is_share(metric_of(verdict)) else verdict.gate, ""
@@ -210,9 +219,10 @@ def demand(verdict: Verdict) -> tuple[str, str]:
 
 
 def gate(verdict: Verdict) -> str:
-    """What was demanded, in one piece: `≥ 91.3 % (digits/clean -0.05)`."""
+    """What was demanded, in one piece: `≥ 91.3 % (digits/clean -0.05)`; and that it was missed, where that only informs."""
     absolute, relative = demand(verdict)
-    return f"{absolute} ({relative})" if relative else absolute
+    told = f"{absolute} ({relative})" if relative else absolute
+    return told if verdict.required or verdict.status == "passed" else f"{told} {WORDS[verdict.status]}, informs".lstrip()
 
 
 def confidence(share: float) -> str:
