@@ -112,3 +112,11 @@ def test_a_check_averages_over_sequences(target: str) -> None:
     assert verdict.measurement.value == pytest.approx(np.mean(expected))
     assert verdict.measurement.low <= verdict.measurement.value <= verdict.measurement.high
     assert (verdict.measurement.low < verdict.measurement.high) == (target == "population")
+
+
+@pytest.mark.parametrize(("rate", "metric"), [("flip_rate", "flip_probability"), ("relative_top5_distance", "top5_distance")])
+def test_a_rate_is_the_number_over_the_controls(rate: str, metric: str) -> None:
+    predictions = kept(sequences(3, 6, 20, 9))
+    raw = catalog.find("sequence_metrics", metric)(predictions, "previous")
+    assert catalog.find("sequence_metrics", rate)(predictions, "previous", control=raw) == pytest.approx(1)
+    assert catalog.find("sequence_metrics", rate)(predictions, "previous") == raw
