@@ -208,6 +208,8 @@ def autoattack(subjects: dict[str, Subject], options: argparse.Namespace) -> Non
 
 def _autoattack_rows(subjects: dict[str, Subject], images: int, mine: list[str], official: Any) -> Iterator[list[str]]:
     for name, epsilon in ((UNDEFENDED, "1/510"), (UNDEFENDED, "1/255"), (UNDEFENDED, "2/255"), (ROBUST, "4/255"), (ROBUST, "8/255")):
+        if name not in subjects:
+            continue
         subject = subjects[name].first(images)
         forward, both = subject.costs()
         sides: dict[str, Callable[[], Any]] = {}
@@ -244,6 +246,8 @@ def pgd(subjects: dict[str, Subject], options: argparse.Namespace) -> None:
 
 def _pgd_rows(subjects: dict[str, Subject], repeats: int, mine: list[str], package: Any) -> Iterator[list[str]]:
     for name, epsilon in ((UNDEFENDED, "1/510"), (UNDEFENDED, "1/255"), (ROBUST, "8/255")):
+        if name not in subjects:
+            continue
         subject, radius = subjects[name], float(Fraction(epsilon))
         sides: dict[str, Callable[[], Any]] = {}
         if mine:
@@ -269,6 +273,8 @@ def _dropping_rows(subjects: dict[str, Subject]) -> Iterator[list[str]]:
         if attacking.is_minimal(attack) or hasattr(module, "stages") or "linf" not in module.NORMS:
             continue
         for name, epsilon in ((UNDEFENDED, "2/255"), (ROBUST, "40/255")):  # at which nearly all fall
+            if name not in subjects:
+                continue
             subject = subjects[name].first(50)
             ids = [str(row) for row in range(len(subject.images))]
             one = measured(subject, ours(subject, attack, "linf", epsilon, ids=ids))
@@ -288,6 +294,8 @@ def curve(subjects: dict[str, Subject], options: argparse.Namespace) -> None:
     if known("fmn", "apgd_ce") != ["fmn", "apgd_ce"]:
         return
     for name, radii in ((UNDEFENDED, RADII), (ROBUST, ("1/255", "2/255", "4/255", "6/255", "8/255", "12/255"))):
+        if name not in subjects:
+            continue
         subject = subjects[name].first(100)
         nearest = measured(subject, ours(subject, "fmn", "linf", "1"))
         distances = size(nearest.points - subject.images, "linf")
@@ -312,6 +320,8 @@ def nearest(subjects: dict[str, Subject], options: argparse.Namespace) -> None:
     """Median L2 distance of minimal-norm attacks; an image that did not fall is infinitely far."""
     mine = known("ddn", "fmn", "fab", "cw")
     for name in (UNDEFENDED, ROBUST):
+        if name not in subjects:
+            continue
         subject = subjects[name].first(options.official_images).right()
         sides = {attack: ours(subject, attack, "l2", "100") for attack in mine} | _nearest_of_peers(subject)
         print(f"{name}, {len(subject.images)} images that are classified correctly")

@@ -159,12 +159,10 @@ def measure(metric: str, logits: Logits | np.ndarray, labels: Labels | np.ndarra
 def fit(recalibration: str, logits: Logits | np.ndarray, labels: Labels | np.ndarray) -> Recalibration:
     """A recalibration fitted on held-out logits `[images, classes]` and labels: callable on logits, with `.parameters`.
 
-    Raises `UsageError` for logits that are not finite or are probabilities, labels that do not fit them, and no images at all.
+    What cannot be fitted, such as no images at all, leaves logits as they are and says so in `.note`. Raises `UsageError` for logits that
+    are not finite or are probabilities, and for labels that do not fit them.
     """
-    logits, labels = checked(logits, labels)
-    if not len(labels):
-        raise UsageError(f"expected images to fit {recalibration} on, got none; set some aside for calibration")
-    return catalog.find("recalibration", recalibration)(logits.numpy(), labels.numpy())
+    return catalog.find("recalibration", recalibration)(np.asarray(logits), np.asarray(labels))
 
 
 def load_model(reference: str) -> Model:

@@ -56,7 +56,7 @@ def values(check: Check, outcomes: Outcomes, function: str, **more: float) -> di
     wanted = partial(getattr(metric_of(check), function or check.metric), **dict(check.metric_options), **more)
     found = arguments(check, outcomes)
     bins = signature(find("metrics", check.metric)).parameters.get("bins") if check.metric in names("metrics") else None
-    least = int(dict(check.metric_options).get("bins", bins.default)) if bins else 1
+    least = int(str(dict(check.metric_options).get("bins", bins.default))) if bins else 1
     images = min(len(each[0]) for each in found.values())
     if images < least:
         raise LookupError(f"expected at least as many images as bins ({least}), got {images}: judge more images, or set fewer bins")

@@ -82,12 +82,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_cannot_be_meant_is_refused_by_measure_and_by_fit(what: str) -> None:
+def test_what_cannot_be_meant_is_refused(what: str) -> None:
     logits, labels, sentence = WRONG[what]
     with pytest.raises(UsageError, match=sentence):
         robustsuite.measure("expected_calibration_error", logits, labels)
-    with pytest.raises(UsageError, match=sentence):
-        robustsuite.fit("temperature", logits, labels)
 
 
 def test_measure_refuses_fewer_images_than_bins() -> None:

@@ -127,7 +127,7 @@ def run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Path:
     import robustsuite
 
     monkeypatch.chdir(toy.folder)
-    robustsuite.evaluate("toy", [toy.reference()], {"images": toy.images}, batch_size=4, workers=0, reports=toy.folder / "reports")
+    robustsuite.evaluate("toy", [toy.reference()], {"images": toy.images}, batch_size=1, workers=0, reports=toy.folder / "reports")
     (folder,) = (toy.folder / "reports").iterdir()
     return folder
 
