@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 
 from robustsuite.errors import EvaluationError, UsageError
 from robustsuite.records import Model
@@ -16,6 +16,7 @@ from robustsuite.roles import Images, Logits
 Result = TypeVar("Result")
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+IMAGENET = 1000  # outputs of an ImageNet model
 ROWS = 4  # a model is shown a multiple of these: for fewer rows, and for those beyond a multiple, kernels sum in another order
 
 
@@ -42,6 +43,7 @@ class Subject:
         device: where the images are and the model is.
         amp: mixed precision of the forward pass: `off`, `bf16`, `fp16`.
         width: the largest batch that is shown to the model at once; halved where memory ran out, and stays so.
+        outputs: for each class the outputs of an ImageNet model that stand for it; see `Dataset`.
     """
 
     model: Model
@@ -49,6 +51,7 @@ class Subject:
     device: torch.device
     amp: str = "off"
     width: int = 64
+    outputs: Sequence[tuple[int, ...]] | None = None
     seen: bool = field(default=False)
 
     def __call__(self, images: Images) -> Logits:
@@ -69,7 +72,16 @@ class Subject:
                 f"model {self.model.alias!r} raised {type(error).__name__} on images {_shape(shown)}: {lines[0] if lines else ''}"
             ) from error
         self._check(logits, len(shown))
-        return logits[: len(images)].float()
+        return self._of_classes(logits[: len(images)].float())
+
+    def _of_classes(self, logits: Logits) -> Float[Tensor, "batch groups"]:
+        """The largest of the logits that stand for each class, where the model has those of ImageNet and the data has not."""
+        if self.outputs is None or logits.shape[1] != IMAGENET:
+            return logits
+        most = max(map(len, self.outputs))
+        # Of fewer outputs the first is taken again: a maximum does not mind.
+        table = torch.tensor([[*each, *[each[0]] * (most - len(each))] for each in self.outputs], device=logits.device)
+        return logits[:, table].amax(dim=2)
 
     def _check(self, logits: Any, images: int) -> None:
         name, classes = f"model {self.model.alias!r}", "classes" if self.classes is None else len(self.classes)
@@ -78,7 +90,8 @@ class Subject:
             raise EvaluationError(f"{expected}, got {type(logits).__name__}; return the tensor of logits alone")
         if logits.ndim != 2 or logits.shape[0] != images:
             raise EvaluationError(f"{expected}, got a tensor {_shape(logits)}; return one row of logits for each image")
-        if self.classes is not None and logits.shape[1] != classes:
+        mapped = self.outputs is not None and logits.shape[1] == IMAGENET
+        if self.classes is not None and logits.shape[1] != classes and not mapped:
             raise EvaluationError(
                 f"expected {classes} classes from {name} as in the data ({_some(self.classes)}), got {logits.shape[1]} logits; "
                 "judge the model on data with its own classes"

@@ -156,7 +156,10 @@ class _Run:
     def subjects(self, dataset: Dataset) -> dict[str, Subject]:
         """A fresh wrapper of every model for the classes of this data set, where the model knows them."""
         classes = None if any(self.datasets[name] is dataset for name in self.plan.unfamiliar) else dataset.classes
-        return {model.alias: Subject(model, classes, self.device, self.settings.amp, self.size) for model in self.models}
+        return {
+            model.alias: Subject(model, classes, self.device, self.settings.amp, self.size, None if classes is None else dataset.outputs)
+            for model in self.models
+        }
 
     def batches(self, name: str, split: Split) -> Iterator[dict[Preprocessing, _Shown]]:
         """The images of one split on the device, in each preparation that some model needs."""

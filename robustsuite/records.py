@@ -141,6 +141,8 @@ class Dataset:
         read: decodes image number `index` to an RGB Pillow image; raises `EvaluationError` naming an image it cannot read.
         calibration: numbers of the images set aside by the data set itself for fitting; never judged.
         source: where the images came from, for the report.
+        outputs: for each class, the outputs of an ImageNet model that stand for it, of which the largest counts; `None` where a model's
+            outputs are the classes.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Dataset:
     read: Callable[[int], Image]
     calibration: Sequence[int] = ()
     source: str = ""
+    outputs: Sequence[tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,14 @@ def _cross_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     data = raw.get("data")
     data = data if isinstance(data, dict) else {}
     checks = raw.get("check")
+    for name, table in data.items():
+        dataset = table.get("dataset") if isinstance(table, dict) else None
+        fitted = isinstance(table, dict) and table.get("calibration")
+        if fitted and dataset in catalog.names("datasets") and not catalog.constant("datasets", dataset, "MAY_FIT", True):
+            yield (
+                ("data", name, "calibration"),
+                f"expected no calibration: the licence of {dataset} forbids fitting anything to it; leave it out",
+            )
     names: dict[str, int] = {}
     for number, check in enumerate(checks if isinstance(checks, list) else []):
         if not isinstance(check, dict):

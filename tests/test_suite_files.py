@@ -233,3 +233,10 @@ def test_whatever_the_data_only_usage_errors_come_out(raw: dict[str, object]) ->
 def test_whatever_the_text_only_usage_errors_come_out(text: str) -> None:
     with pytest.raises(UsageError):
         suite_files.parse(text, PATH)
+
+
+def test_a_data_set_whose_licence_forbids_fitting_is_not_fitted(tmp_path: Path) -> None:
+    text = 'schema = 1\ntitle = "t"\n[data.a]\ndataset = "objectnet"\ncalibration = 0.1\n[[check]]\nname = "c"\n'
+    with pytest.raises(UsageError, match="suite.toml:5: data.a.calibration: expected no calibration: the licence of objectnet forbids"):
+        parse(text, Path("suite.toml"))
+    assert parse(text.replace("calibration = 0.1\n", ""), Path("suite.toml")).data["a"].calibration == 0
