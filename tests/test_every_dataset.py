@@ -8,6 +8,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import miniatures
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,7 +49,10 @@ def photos(tmp_path: Path) -> Path:
 
 
 def opened(dataset: str, photos: Path) -> Dataset:
-    """Any data set of the catalog: from the folder where it needs one."""
+    """Any data set of the catalog: from the folder where it needs one, its own miniature where its layout is strict."""
+    build = getattr(miniatures, dataset, None)
+    if build:
+        photos = build(photos.parent / dataset)
     return robustsuite.load_dataset(dataset, photos if "root" in catalog.required("datasets", dataset, dataset) else None)
 
 

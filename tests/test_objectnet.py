@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import miniatures
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 import robustsuite
@@ -29,13 +29,7 @@ epsilon = "1/255"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """One photo of each class, of one level that is the class's number, in a red frame; and a folder that ImageNet does not know."""
-    for number, name in enumerate([*OUTPUTS, "air_freshener"]):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        pixels = np.full((20, 24, 3), 2 * number, dtype=np.uint8)
-        pixels[[0, 1, -2, -1], :] = pixels[:, [0, 1, -2, -1]] = (255, 0, 0)
-        Image.fromarray(pixels).save(tmp_path / "images" / name / "1.png")
-    return tmp_path / "images"
+    return miniatures.objectnet(tmp_path)
 
 
 class Reader(nn.Module):
