@@ -228,7 +228,7 @@ def test_an_image_falls_just_beyond_the_radius_at_which_it_can_and_not_before(at
     model = Linear()
     images, labels = model.images()
     needed = model.needed(images, norm)
-    for image, label, radius in list(zip(images.split(1), labels.split(1), needed.tolist(), strict=True))[::4]:
+    for image, label, radius in list(zip(images.split(1), labels.split(1), needed.tolist(), strict=True))[::8]:
         options = {"norm": norm, **THOROUGH.get(attack, {})}
         before = robustsuite.attack(model, image, label, attack, epsilon=0.995 * radius, **options)
         beyond = robustsuite.attack(model, image, label, attack, epsilon=1.01 * radius, **options)
@@ -309,7 +309,7 @@ def test_an_images_verdict_does_not_depend_on_its_batch(attack: str, norm: str) 
     whole = verdicts(list(range(24)))
     assert 0 < whole.robust.sum() < 24
     for batches in (
-        [[row] for row in range(24)],
+        [*([row] for row in range(6)), list(range(6, 24))],
         [list(range(begin, min(begin + 5, 24))) for begin in range(0, 24, 5)],
         [list(range(23, -1, -1))],
     ):
