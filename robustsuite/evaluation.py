@@ -8,22 +8,21 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from robustsuite import attacking, corrupting, decoding, detecting
+from robustsuite import attacking, corrupting, detecting
 from robustsuite.catalog import find
 from robustsuite.classifying import Subject, device_named, evaluation_mode
 from robustsuite.errors import EvaluationError, UsageError
 from robustsuite.fitting import Fits, Score, draws_of, fitted
-from robustsuite.label_spaces import Answers, likeliest, stands_for
+from robustsuite.label_spaces import Answers, stands_for
 from robustsuite.numerics.condense import condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.memory import keep_freed_memory
-from robustsuite.numerics.random import KeyedNoise, image_keys, key_of, keyed
+from robustsuite.numerics.random import KeyedNoise, image_keys, keyed
 from robustsuite.predictions import Block, CalibrationLogits, Evidence, Head, Outcome, Picture, Predictions
 from robustsuite.records import (
     Attacked,
@@ -38,35 +37,18 @@ from robustsuite.records import (
     Plan,
     Preprocessing,
     Settings,
-    Split,
 )
-from robustsuite.roles import Labels, Levels, Logits
+from robustsuite.roles import Levels, Logits
+from robustsuite.showing import Prepared, Showing, Shown, images_in, pixels
 
-AUTO_BATCH = {"cpu": 64, "cuda": 256}
 KEPT_PIXELS = 8 * 224 * 224  # shown at a time on a CPU: a larger batch's activations are returned to the system and faulted back in
 ASKED_AGAIN = 16  # images that every model is shown twice, to see whether it draws at random
 STEADY = 1e-3  # logits that differ by less, relative to the largest, may be rounding
-POOL = 4  # batches that are decoded together where there are attacks: images wait there for the places of those that fall
 FEW_OF_EACH = 4  # images of each condition in a batch of sampled pairs
 Playing = dict[object, Iterator[tuple[int, Levels]]]
 """The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
 Curves = dict[tuple[str, Condition], attacking.AttackResult]
 """Results of a minimal-norm attack that a batch's later conditions, at other radii, will ask for; by model and condition."""
-
-
-def splits(dataset: Dataset, share: float) -> dict[Split, np.ndarray]:
-    """The numbers of the calibration images and of the judged ones; no image is in both.
-
-    A data set that sets images aside itself is left to do so; otherwise an image is set aside when the hash of its id falls
-    into the first `share` of all hashes: the choice does not depend on the order or the number of the other images.
-    """
-    aside = np.zeros(len(dataset.ids), dtype=bool)
-    if len(dataset.calibration):
-        aside[list(dataset.calibration)] = True
-    elif share:
-        hashes = np.array([key_of("calibration", name) for name in dataset.ids], dtype=np.int64).view(np.uint64)
-        aside = hashes < np.uint64(int(share * (1 << 64)))
-    return {"calibration": np.flatnonzero(aside), "judged": np.flatnonzero(~aside)}
 
 
 def evaluate(
@@ -138,22 +120,6 @@ class _Seen:
     head: Head | None = None
 
 
-@dataclass
-class _Shown:
-    """One preparation of one batch, on the device."""
-
-    rows: np.ndarray
-    labels: Labels
-    levels: Levels
-    keys: Tensor
-    arrival: np.ndarray | None = None
-
-    def take(self, places: np.ndarray) -> "_Shown":
-        """Some of the images."""
-        arrival = None if self.arrival is None else self.arrival[places]
-        return _Shown(self.rows[places], self.labels[places], self.levels[places], self.keys[places], arrival)
-
-
 class _Run:
     def __init__(
         self,
@@ -170,9 +136,9 @@ class _Run:
     ):
         self.plan, self.models, self.datasets = plan, models, datasets
         self.settings, self.device, self.pictured, self.dropped = settings, device, pictured, dropped
-        self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
-        self.prepared = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
-        self.size = settings.batch_size or AUTO_BATCH[device.type]
+        preparations = {model.alias: preprocessing or model.preprocessing or Preprocessing() for model in models}
+        attacked = any(isinstance(condition.perturbation, Attacked) for condition in plan.conditions)
+        self.showing = Showing(datasets, shares, settings, preparations, device, attacked)
         self.problems: dict[tuple[str, Detection], str] = {}  # why a detector could not be fitted
         self.copied: set[str] = set()  # the data sets of which a judged image is known to be in the calibration split too
         # The models that have been shown the same images twice.
@@ -191,31 +157,7 @@ class _Run:
         """A fresh wrapper of every model for the classes of this data set, where the model knows them."""
         known = name not in self.plan.unfamiliar
         classes, space = (self.datasets[name].classes or None) if known else None, self.datasets[self.familiar(name)].space
-        return {model.alias: Subject(model, classes, self.device, self.settings.amp, self.size, space) for model in self.models}
-
-    def ways(self, name: str) -> dict[str, Preprocessing]:
-        """How each model, by alias, is shown the images of a data set: some benchmarks define their images as they are stored."""
-        return dict.fromkeys(self.prepared, Preprocessing()) if self.datasets[name].as_stored else self.prepared
-
-    def batches(self, name: str, split: Split) -> Iterator[dict[Preprocessing, _Shown]]:
-        """The images of one split on the device, in each preparation that some model needs."""
-        rows = self.splits[name][split]
-        if self.settings.shuffle:
-            rows = np.random.default_rng(abs(key_of("order", self.settings.seed, name))).permutation(rows)
-        size = self.size * (POOL if any(isinstance(condition.perturbation, Attacked) for condition in self.plan.conditions) else 1)
-        begin = self.done.images[name] if split == "judged" else 0
-        yield from self.read(name, rows[begin:], np.arange(begin, len(rows)), size)
-
-    def read(self, name: str, rows: np.ndarray, places: np.ndarray, size: int) -> Iterator[dict[Preprocessing, _Shown]]:
-        """Images in the order given, which are at these places of the random order if there is one."""
-        dataset, begin = self.datasets[name], 0
-        keys = image_keys(dataset.ids)
-        workers = decoding.workers_for(len(rows), self.settings.workers)
-        for batch in decoding.batches(dataset, rows, list(dict.fromkeys(self.ways(name).values())), size, workers):
-            labels, own = batch.labels.to(self.device), keys[batch.rows].to(self.device)
-            arrival = places[begin : begin + len(batch.rows)] if self.settings.shuffle else None
-            begin += len(batch.rows)
-            yield {way: _Shown(batch.rows, labels, levels.to(self.device), own, arrival) for way, levels in batch.levels.items()}
+        return {model.alias: Subject(model, classes, self.device, self.settings.amp, self.showing.size, space) for model in self.models}
 
     def calibrate(self, name: str) -> Iterator[Block]:
         """Show the calibration images clean, keep the logits, and fit the plan's recalibrations on them."""
@@ -223,24 +165,24 @@ class _Run:
         kept: dict[str, list[CalibrationLogits]] = {model.alias: [] for model in self.models}
         seen: dict[str, _Seen] = {model.alias: _Seen() for model in self.models}
         try:
-            for prepared in self.batches(name, "calibration"):
-                self.aside |= {(name, pixels): row for row, pixels in _pixels(prepared)}
+            for prepared in self.showing.calibration(name):
+                self.aside |= {(name, found): row for row, found in pixels(prepared)}
                 parts = []
                 for model in self.models:
-                    shown = prepared[self.ways(name)[model.alias]]
+                    shown = prepared[self.showing.ways(name)[model.alias]]
                     try:
-                        logits = self.answers(subjects[model.alias], shown.levels, self.ids(name, shown)).logits
+                        logits = self.answers(subjects[model.alias], shown.levels, self.showing.ids(name, shown)).logits
                     except EvaluationError:  # said again, for each of its conditions, when the judged images come
                         continue
-                    shown = self.labelled(name, shown, logits)
+                    shown = self.showing.labelled(name, shown, logits)
                     self.observe(subjects[model.alias], shown, logits, seen[model.alias])
                     parts.append(CalibrationLogits(model.alias, name, shown.rows, shown.labels.cpu().numpy(), logits.cpu().numpy()))
                     kept[model.alias].append(parts[-1])
-                yield Block(name, len(next(iter(prepared.values())).rows), calibration=tuple(parts))
+                yield Block(name, images_in(prepared), calibration=tuple(parts))
         except EvaluationError as error:
             yield self.fail_all(name, str(error))
             return
-        whole = len(self.splits[name]["calibration"])
+        whole = len(self.showing.splits[name]["calibration"])
         for alias, parts in kept.items():
             if sum(len(part.rows) for part in parts) == whole > 0:
                 joined = CalibrationLogits.join(parts)
@@ -249,7 +191,7 @@ class _Run:
         if self.problems:
             yield Block(name, 0, notes=tuple(self.problems.values()))
 
-    def observe(self, subject: Subject, shown: _Shown, logits: Logits, seen: "_Seen") -> None:
+    def observe(self, subject: Subject, shown: Shown, logits: Logits, seen: "_Seen") -> None:
         """Gather what the plan's detectors see of a batch."""
         seen.labels.append(shown.labels.cpu().numpy())
         for one in self.plan.via:
@@ -289,7 +231,7 @@ class _Run:
         fits = {model.alias: self.fits.get((model.alias, source), Fits()) for model in self.models}
         try:
             if self.wanted(conditions):
-                for prepared in self.batches(name, "judged"):
+                for prepared in self.showing.judged(name, self.done.images[name]):
                     yield self.block(name, conditions, prepared, subjects, fits)
                     if not self.wanted(conditions):
                         break
@@ -304,17 +246,19 @@ class _Run:
 
         Pairs of conditions that are wanted no longer are left out; what is left of the others is still in random order.
         """
-        rows, count, place = self.splits[name]["judged"], len(conditions), self.done.pairs[name]
-        order = np.random.default_rng(abs(key_of("pairs", self.settings.seed, name))).permutation(len(rows) * count)
+        rows, count = self.showing.splits[name]["judged"], len(conditions)
+        order = self.showing.pairs(name, count)
+        begin, end = self.showing.share(len(order))
+        place, order = max(begin, self.done.pairs[name]), order[:end]
         while wanted := self.wanted(conditions):
             held = np.isin(np.arange(count), [number for number, condition in enumerate(conditions) if condition in wanted])
             left = place + np.flatnonzero(held[order[place:] % count])
             if not len(left):
                 return
             done = 0
-            size = max(self.size, FEW_OF_EACH * len(wanted))
-            for prepared in self.read(name, rows[order[left] // count], left, size):
-                images = len(next(iter(prepared.values())).rows)
+            size = max(self.showing.size, FEW_OF_EACH * len(wanted))
+            for prepared in self.showing.read(name, rows[order[left] // count], left, size):
+                images = images_in(prepared)
                 pairs = left[done : done + images]
                 done += images
                 images_before, place = place // count, int(pairs[-1]) + 1
@@ -327,7 +271,7 @@ class _Run:
         name: str,
         conditions: Sequence[Condition],
         chosen: np.ndarray,
-        prepared: Mapping[Preprocessing, _Shown],
+        prepared: Prepared,
         subjects: Mapping[str, Subject],
         fits: Mapping[str, Fits],
         images: int,
@@ -335,8 +279,8 @@ class _Run:
         """One batch of which each image is under the condition chosen for it, for every model."""
         outcomes: list[Outcome] = []
         for way, shown in prepared.items():
-            models = [model for model in self.models if self.ways(name)[model.alias] == way]
-            parts: dict[Condition, tuple[_Shown, Levels]] = {}
+            models = [model for model in self.models if self.showing.ways(name)[model.alias] == way]
+            parts: dict[Condition, tuple[Shown, Levels]] = {}
             for number in np.unique(chosen).tolist():
                 condition, some = conditions[number], shown.take(np.flatnonzero(chosen == number))
                 try:
@@ -365,7 +309,7 @@ class _Run:
         self,
         name: str,
         conditions: Sequence[Condition],
-        prepared: Mapping[Preprocessing, _Shown],
+        prepared: Prepared,
         subjects: Mapping[str, Subject],
         fits: Mapping[str, Fits],
     ) -> Block:
@@ -378,7 +322,9 @@ class _Run:
         curves: Curves = {}
         for condition in conditions:
             for way, shown in prepared.items():
-                models = [model for model in self.models if self.ways(name)[model.alias] == way and self.wants(model.alias, condition)]
+                models = [
+                    model for model in self.models if self.showing.ways(name)[model.alias] == way and self.wants(model.alias, condition)
+                ]
                 if not models:
                     continue
                 wanted = np.isin(shown.rows, self.pictured.get(name, ()) if condition in self.plan.pictured else ())
@@ -399,7 +345,7 @@ class _Run:
                         elif isinstance(condition.perturbation, Diagnosed):
                             outcome = self.diagnose(subject, shown, condition, clean.get(model.alias))
                         else:
-                            found = self.answers(subject, levels, self.ids(name, shown))
+                            found = self.answers(subject, levels, self.showing.ids(name, shown))
                             logits = found.logits
                             if condition.perturbation is None:
                                 clean[model.alias] = logits
@@ -409,15 +355,15 @@ class _Run:
                     except Exception as error:
                         outcome = self.fail(model.alias, condition, _told(error))
                     outcomes.append(outcome)
-        images = len(next(iter(prepared.values())).rows)
+        images = images_in(prepared)
         notes += self.copies(name, prepared)
         return Block(name, images, tuple(outcomes), pictures=tuple(pictures), notes=tuple(notes), facts=_facts(name, prepared, conditions))
 
-    def copies(self, name: str, prepared: Mapping[Preprocessing, _Shown]) -> list[str]:
+    def copies(self, name: str, prepared: Prepared) -> list[str]:
         """A sentence about the first judged image that is, pixel for pixel, one of those set aside for calibration."""
         if name in self.copied or name not in self.plan.calibrated:
             return []
-        row, other = next(((row, self.aside[name, pixels]) for row, pixels in _pixels(prepared) if (name, pixels) in self.aside), (-1, -1))
+        row, other = next(((row, self.aside[name, own]) for row, own in pixels(prepared) if (name, own) in self.aside), (-1, -1))
         if row < 0:
             return []
         self.copied.add(name)
@@ -446,10 +392,10 @@ class _Run:
     def at_once(self, levels: Levels) -> int:
         """How many images to show to a model at a time, where the user did not say."""
         if self.settings.batch_size or self.device.type != "cpu":
-            return self.size
+            return self.showing.size
         return max(1, KEPT_PIXELS // (levels.shape[-2] * levels.shape[-1]))
 
-    def perturb(self, shown: _Shown, condition: Condition, subject: Subject, playing: Playing) -> Levels:
+    def perturb(self, shown: Shown, condition: Condition, subject: Subject, playing: Playing) -> Levels:
         """The pixels of a condition; an attack starts from the clean ones."""
         match condition.perturbation:
             case Corrupted() as corrupted:
@@ -464,11 +410,6 @@ class _Run:
                 return next(levels for number, levels in playing.setdefault(place, enumerate(frames)) if number == wanted)
         return shown.levels
 
-    def ids(self, name: str, shown: _Shown) -> list[str]:
-        """The names of the images."""
-        ids = self.datasets[name].ids
-        return [ids[int(row)] for row in shown.rows]
-
     def answers(self, subject: Subject, levels: Levels, ids: Sequence[str] = ()) -> Answers:
         """What a model says of stored levels, without a gradient; `ids` name them in errors."""
         with torch.inference_mode():
@@ -480,18 +421,8 @@ class _Run:
         """The logits of `answers`."""
         return self.answers(subject, levels).logits
 
-    def labelled(self, name: str, shown: _Shown, logits: Logits) -> _Shown:
-        """The images with the likeliest of their labels, where several are right."""
-        accepted = self.accepted(name, shown)
-        return shown if accepted is None else replace(shown, labels=likeliest(logits, shown.labels, accepted))
-
-    def accepted(self, name: str, shown: _Shown) -> list[tuple[int, ...]] | None:
-        """The right classes of each of the images, where there may be several."""
-        every = self.datasets[name].accepted
-        return None if every is None else [every[row] for row in shown.rows.tolist()]
-
     def attack(
-        self, subject: Subject, shown: _Shown, condition: Condition, conditions: Sequence[Condition], clean: Logits | None, curves: Curves
+        self, subject: Subject, shown: Shown, condition: Condition, conditions: Sequence[Condition], clean: Logits | None, curves: Curves
     ) -> tuple[Outcome, Tensor]:
         """The outcome of an attacked condition, and the adversarial images.
 
@@ -517,7 +448,7 @@ class _Run:
     def outcome(
         self,
         alias: str,
-        shown: _Shown,
+        shown: Shown,
         condition: Condition,
         answers: Answers,
         fits: Fits,
@@ -528,7 +459,7 @@ class _Run:
         logits, whole = answers.logits, condition in self.plan.logits
         if condition.dataset in self.plan.unfamiliar:
             return Outcome(alias, condition, shown.rows, None, self.expected(condition), measured=scores or {}, arrival=shown.arrival)
-        labels = self.labelled(condition.dataset, shown, logits).labels
+        labels = self.showing.labelled(condition.dataset, shown, logits).labels
         predictions = self.further(condition.dataset, shown, condense(logits, labels.clamp(min=0)), answers)
         numbers, own = logits.cpu().numpy(), labels.cpu().numpy()
         sets = [one for one, wanted in self.plan.via.items() if isinstance(one, Conformed) and condition in wanted]
@@ -545,14 +476,14 @@ class _Run:
             arrival=shown.arrival,
         )
 
-    def further(self, name: str, shown: _Shown, predictions: Predictions, answers: Answers) -> Predictions:
+    def further(self, name: str, shown: Shown, predictions: Predictions, answers: Answers) -> Predictions:
         """The predictions with what only some data sets have: other classes than the model's, or images of two cues."""
         dataset, more = self.datasets[name], {}
         if not dataset.classes:
             return replace(predictions, labels=np.full_like(predictions.labels, -1))
         if dataset.space is not None and answers.first is not None:
             first, labels = answers.first.cpu().numpy(), shown.labels.cpu().numpy()
-            more["right_unmasked"] = stands_for(dataset.space, first, labels, self.accepted(name, shown))
+            more["right_unmasked"] = stands_for(dataset.space, first, labels, self.showing.accepted(name, shown))
         if dataset.rivals is not None:
             more["rivals"] = dataset.rivals[shown.rows].astype(predictions.labels.dtype)
         return replace(predictions, **more)
@@ -566,13 +497,13 @@ class _Run:
                 found[f"score {one}"] = score(detecting.joined(parts))
         return found
 
-    def diagnose(self, subject: Subject, shown: _Shown, condition: Condition, clean: Logits | None) -> Outcome:
+    def diagnose(self, subject: Subject, shown: Shown, condition: Condition, clean: Logits | None) -> Outcome:
         """The outcome of a diagnostic: its numbers of every image."""
         assert isinstance(condition.perturbation, Diagnosed)
         diagnostic, options = condition.perturbation.diagnostic, dict(condition.perturbation.options)
         noise = keyed(shown.keys, self.settings.seed, str(condition.perturbation))
         logits = self.classify(subject, shown.levels) if clean is None else clean
-        shown = self.labelled(condition.dataset, shown, logits)
+        shown = self.showing.labelled(condition.dataset, shown, logits)
 
         def piece(rows: slice) -> Mapping[str, Tensor]:
             images, noises = to_unit(shown.levels[rows]), KeyedNoise(noise.keys[rows])
@@ -594,7 +525,7 @@ class _Run:
 
     def expected(self, condition: Condition) -> int:
         """How many judged images the condition will be shown on."""
-        return len(self.splits[condition.dataset]["judged"])
+        return len(self.showing.splits[condition.dataset]["judged"])
 
     def fail(self, alias: str, condition: Condition, why: str) -> Outcome:
         """An outcome that says why there is none; the model does not meet the condition again."""
@@ -615,14 +546,7 @@ def _same_run(one: Condition, other: Condition) -> bool:
     return False
 
 
-def _pixels(prepared: Mapping[Preprocessing, _Shown]) -> Iterator[tuple[int, bytes]]:
-    """The number of each image of a batch, and a hash of its pixels."""
-    shown = next(iter(prepared.values()))
-    for row, levels in zip(shown.rows.tolist(), shown.levels.cpu().numpy(), strict=True):
-        yield row, blake2b(levels.tobytes(), digest_size=16).digest()
-
-
-def _facts(name: str, prepared: Mapping[Preprocessing, _Shown], conditions: Sequence[Condition]) -> dict[str, str]:
+def _facts(name: str, prepared: Prepared, conditions: Sequence[Condition]) -> dict[str, str]:
     """The size of the images, the constants that corruptions use at that size, and how corrupted images are rendered."""
     sizes = [shown.levels.shape[-2:] for shown in prepared.values()]
     told = [f"{width}x{height} pixels (corruption constants: {corrupting.profile_for(height, width)})" for height, width in sizes]

@@ -215,6 +215,7 @@ class Settings:
         seed: of every random draw.
         shuffle: show the images in a random order (fixed by the seed) instead of the data set's own.
         keep: `predictions`, or every image's `logits` too (4 bytes a class), for suites that judge the run's records later.
+        shard: which part of the judged images to show, counted from 1, and of how many; `(1, 1)` is all of them.
     """
 
     device: str = "auto"
@@ -224,6 +225,7 @@ class Settings:
     seed: int = 0
     shuffle: bool = False
     keep: Literal["predictions", "logits"] = "predictions"
+    shard: tuple[int, int] = (1, 1)
 
 
 # ------------------------------------------------------------------------------------------------- what a suite demands
@@ -541,6 +543,66 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class ClassResult:
+    """How often one model was right about the clean images of one class; its `calls` are the images that it gave that class."""
+
+    model: str
+    dataset: str
+    name: str
+    images: int
+    correct: int
+    calls: int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Clean images of one class that one model took for another."""
+
+    model: str
+    dataset: str
+    label: str
+    prediction: str
+    images: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A check's number on one model less that on another, or on an earlier run's, on the same images.
+
+    `difference` is `value - baseline_value`, with limits that each hold but with probability alpha. `gained` and `lost` count the images
+    (of each condition) that became right and wrong; `None` where the metric is not of right and wrong images. `reason` says why there
+    are no numbers, where there are none.
+    """
+
+    check: str
+    metric: str
+    model: str
+    baseline: str
+    value: float | None = None
+    baseline_value: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    images: int = 0
+    gained: int | None = None
+    lost: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An image that one model has right and the other wrong, under one condition."""
+
+    model: str
+    baseline: str
+    condition: Condition
+    image: str
+    label: str
+    prediction: str
+    baseline_prediction: str
+
+
+@dataclass(frozen=True)
 class Example:
     """One image as one model saw it under one condition. `picture` is a PNG or JPEG, empty where none was kept."""
 
@@ -560,7 +622,8 @@ class Report:
     """Everything a reader may want of a run; every kind of output is written from it alone.
 
     `higher_is_better` says of each metric in the results which way is better. `suspects` are told up to a number of each model and data
-    set, `suspect_counts` in full; `verdicts_without_suspects` are those on checks that lose images with them, judged on all others.
+    set, `suspect_counts` in full; `verdicts_without_suspects` are those on checks that lose images with them, judged on all others. `classes`
+    and `confusions` are the worst of each model and data set; `differences` and `flips` are those from the baseline, flips up to a number.
     """
 
     suite: str
@@ -575,6 +638,10 @@ class Report:
     suspect_counts: tuple[SuspectCount, ...] = ()
     verdicts_without_suspects: tuple[Verdict, ...] = ()
     placements: tuple[Placement, ...] = ()
+    classes: tuple[ClassResult, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    flips: tuple[Flip, ...] = ()
     examples: tuple[Example, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -19,11 +19,12 @@ from robustsuite import assembling, comparing, judging, resuming
 from robustsuite.catalog import constant
 from robustsuite.classifying import device_named
 from robustsuite.errors import UsageError
-from robustsuite.evaluation import Done, evaluate, splits
+from robustsuite.evaluation import Done, evaluate
 from robustsuite.measuring import metric_of
 from robustsuite.numerics.random import key_of
 from robustsuite.predictions import Block
 from robustsuite.records import Check, Condition, Corrupted, Dataset, Decision, Model, Plan, Settings, Suite, Verdict
+from robustsuite.showing import splits
 from robustsuite.stopping import Parts
 from robustsuite.store import Found, Writer, blocks, described_groups, groups_in
 

@@ -15,9 +15,10 @@ from torch import nn
 
 from robustsuite import planning, suite_files
 from robustsuite.classifying import Subject, is_out_of_memory
-from robustsuite.evaluation import evaluate, splits
+from robustsuite.evaluation import evaluate
 from robustsuite.predictions import Block
 from robustsuite.records import Condition, Dataset, Model, Plan, Preprocessing, Settings
+from robustsuite.showing import splits
 from robustsuite.store import Found
 
 SUITE = """

@@ -37,7 +37,7 @@ FLOORS = (  # the lowest first; what stands in one line may not import each othe
     ("catalog", "label_spaces"),
     ("features",),
     ("corrupting", "attacking", "detecting", "fitting", "decoding", "classifying", "loading", "streaming", "measuring"),
-    ("suite_grammar", "stopping"),
+    ("suite_grammar", "stopping", "showing"),
     ("suite_files",),
     ("planning", "judging", "tabulating", "label_quality", "doubting", "store", "evaluation", "reporting", "contact_sheet"),
     ("assembling", "writing"),

@@ -53,7 +53,7 @@ def test_anomalies_are_scored_by_the_outputs_of_the_familiar_classes_alone(tmp_p
     path.write_text(SUITE)
     reports = tmp_path / "reports"
     (verdict,) = robustsuite.evaluate(str(path), {"m": model}, data, device="cpu", reports=reports).verdicts
-    from robustsuite.evaluation import splits
+    from robustsuite.showing import splits
 
     judged = splits(data["val-o"], 0.2)["judged"]
     scores = softmax(model.table[:, list(KEPT)].double().numpy(), axis=1).max(axis=1)

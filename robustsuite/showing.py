@@ -1,0 +1,154 @@
+"""Which images are shown, in which order and preparation: a data set as batches on a device, and what its images are called."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustsuite import decoding
+from robustsuite.label_spaces import likeliest
+from robustsuite.numerics.random import image_keys, key_of
+from robustsuite.records import Dataset, Preprocessing, Settings, Split
+from robustsuite.roles import Labels, Levels, Logits
+
+AUTO_BATCH = {"cpu": 64, "cuda": 256}
+POOL = 4
+"""Batches that are decoded together where there are attacks: images wait there for the places of those that fall."""
+
+
+def splits(dataset: Dataset, share: float) -> dict[Split, np.ndarray]:
+    """The numbers of the calibration images and of the judged ones; no image is in both.
+
+    A data set that sets images aside itself is left to do so; otherwise an image is set aside when the hash of its id falls
+    into the first `share` of all hashes: the choice does not depend on the order or the number of the other images.
+    """
+    aside = np.zeros(len(dataset.ids), dtype=bool)
+    if len(dataset.calibration):
+        aside[list(dataset.calibration)] = True
+    elif share:
+        hashes = np.array([key_of("calibration", name) for name in dataset.ids], dtype=np.int64).view(np.uint64)
+        aside = hashes < np.uint64(int(share * (1 << 64)))
+    return {"calibration": np.flatnonzero(aside), "judged": np.flatnonzero(~aside)}
+
+
+@dataclass
+class Shown:
+    """One preparation of one batch, on the device. `arrival` are the images' places in the random order, where there is one."""
+
+    rows: np.ndarray
+    labels: Labels
+    levels: Levels
+    keys: Tensor
+    arrival: np.ndarray | None = None
+
+    def take(self, places: np.ndarray) -> "Shown":
+        """Some of the images."""
+        arrival = None if self.arrival is None else self.arrival[places]
+        return Shown(self.rows[places], self.labels[places], self.levels[places], self.keys[places], arrival)
+
+
+Prepared = Mapping[Preprocessing, Shown]
+"""One batch in each preparation that some model needs."""
+
+
+class Showing:
+    """The data sets of a run, as its models are shown them."""
+
+    def __init__(
+        self,
+        datasets: Mapping[str, Dataset],
+        shares: Mapping[str, float],
+        settings: Settings,
+        preparations: Mapping[str, Preprocessing],
+        device: torch.device,
+        pooled: bool,
+    ):
+        """Decide the order; nothing is read.
+
+        Args:
+            datasets: by the suite's names for them.
+            shares: of each, how much to set aside for calibration.
+            settings: batch size, workers, seed, order, shard.
+            preparations: of each model, by alias.
+            device: where batches are wanted.
+            pooled: whether attacks want several batches at a time.
+        """
+        self.datasets, self.settings, self.preparations, self.device = datasets, settings, preparations, device
+        self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
+        self.size = settings.batch_size or AUTO_BATCH[device.type]
+        self.together = self.size * (POOL if pooled else 1)
+
+    def ways(self, name: str) -> Mapping[str, Preprocessing]:
+        """How each model, by alias, is shown the images of a data set: some benchmarks define their images as they are stored."""
+        return dict.fromkeys(self.preparations, Preprocessing()) if self.datasets[name].as_stored else self.preparations
+
+    def share(self, count: int) -> tuple[int, int]:
+        """The places, of `count`, that are this shard's: whole batches, so that all shards together show what one run shows."""
+        shard, shards = self.settings.shard
+        batches = -(-count // self.together)
+        begin, end = (min(batches * part // shards * self.together, count) for part in (shard - 1, shard))
+        return begin, end
+
+    def calibration(self, name: str) -> Iterator[Prepared]:
+        """The images set aside, in the run's order. Every shard is shown them all."""
+        rows = self._ordered(name, "calibration")
+        yield from self.read(name, rows, np.arange(len(rows)), self.together)
+
+    def judged(self, name: str, done: int = 0) -> Iterator[Prepared]:
+        """This shard's judged images, in the run's order, but for those that are `done`."""
+        rows = self._ordered(name, "judged")
+        begin, end = self.share(len(rows))
+        places = np.arange(begin + done, end)
+        yield from self.read(name, rows[places], places, self.together)
+
+    def read(self, name: str, rows: np.ndarray, places: np.ndarray, size: int) -> Iterator[Prepared]:
+        """Images in the order given, which are at these places of the random order if there is one."""
+        dataset, begin = self.datasets[name], 0
+        keys = image_keys(dataset.ids)
+        workers = decoding.workers_for(len(rows), self.settings.workers)
+        for batch in decoding.batches(dataset, rows, list(dict.fromkeys(self.ways(name).values())), size, workers):
+            labels, own = batch.labels.to(self.device), keys[batch.rows].to(self.device)
+            arrival = places[begin : begin + len(batch.rows)] if self.settings.shuffle else None
+            begin += len(batch.rows)
+            yield {way: Shown(batch.rows, labels, levels.to(self.device), own, arrival) for way, levels in batch.levels.items()}
+
+    def pairs(self, name: str, conditions: int) -> np.ndarray:
+        """Every pair of a judged image and a condition once, in random order, as the image's place times `conditions` plus the condition's."""
+        count = len(self.splits[name]["judged"]) * conditions
+        return np.random.default_rng(abs(key_of("pairs", self.settings.seed, name))).permutation(count)
+
+    def ids(self, name: str, shown: Shown) -> list[str]:
+        """The names of the images."""
+        ids = self.datasets[name].ids
+        return [ids[int(row)] for row in shown.rows]
+
+    def accepted(self, name: str, shown: Shown) -> list[tuple[int, ...]] | None:
+        """The right classes of each of the images, where there may be several."""
+        every = self.datasets[name].accepted
+        return None if every is None else [every[row] for row in shown.rows.tolist()]
+
+    def labelled(self, name: str, shown: Shown, logits: Logits) -> Shown:
+        """The images with the likeliest of their labels, where several are right."""
+        accepted = self.accepted(name, shown)
+        return shown if accepted is None else replace(shown, labels=likeliest(logits, shown.labels, accepted))
+
+    def _ordered(self, name: str, split: Split) -> np.ndarray:
+        rows = self.splits[name][split]
+        if self.settings.shuffle:
+            rows = np.random.default_rng(abs(key_of("order", self.settings.seed, name))).permutation(rows)
+        return rows
+
+
+def pixels(prepared: Prepared) -> Iterator[tuple[int, bytes]]:
+    """The number of each image of a batch, and a hash of its pixels."""
+    shown = next(iter(prepared.values()))
+    for row, levels in zip(shown.rows.tolist(), shown.levels.cpu().numpy(), strict=True):
+        yield row, blake2b(levels.tobytes(), digest_size=16).digest()
+
+
+def images_in(prepared: Prepared) -> int:
+    """How many images a batch holds."""
+    return len(next(iter(prepared.values())).rows)
