@@ -13,7 +13,9 @@ from robustsuite.predictions import CalibrationLogits, Outcome, Predictions
 from robustsuite.records import (
     Calibration,
     Check,
+    ClassResult,
     ConditionResult,
+    Confusion,
     Corrupted,
     DataDemand,
     Diagnosed,
@@ -85,6 +87,66 @@ def _group_numbers(predictions: Predictions, metrics: Sequence[str]) -> dict[str
     """Means over the group's images alone: few images say nothing about calibration errors."""
     means = [name for name in metrics if hasattr(module("metrics", name), "per_image")]
     return _numbers(predictions, means)
+
+
+def classes(
+    outcomes: Iterable[Outcome], data: Mapping[str, Mapping[str, Any]], worst: int = 10, fewest: int = 5, few: int = 20
+) -> tuple[ClassResult, ...]:
+    """How often each class was recognised on clean images, the least accurate first; with equals, the one of more images.
+
+    Of data sets of more than `few` classes, the `worst` ones of `fewest` images or more.
+
+    Args:
+        outcomes: of one model or several; of them those on clean images with labels.
+        data: what a run says of each data set. A class that has no name there is called by its number. Where an image may have several
+            right classes (`several_right`), the label is that which the model likes best, and nothing is told.
+        worst: how many classes, where there are many.
+        fewest: images of a class, below which it is too few to tell.
+        few: how many classes are all told.
+    """
+    found = []
+    for outcome, predictions in _labelled(outcomes, data):
+        every = np.unique(predictions.labels)
+        size = int(max(every.max(), predictions.prediction.max())) + 1
+        images, calls = (np.bincount(column, minlength=size) for column in (predictions.labels, predictions.prediction))
+        rights = np.bincount(predictions.labels[predictions.correct], minlength=size)
+        order = sorted(every.tolist(), key=lambda label: (rights[label] / images[label], -images[label]))
+        kept = order if len(every) <= few else [label for label in order if images[label] >= fewest][:worst]
+        dataset = outcome.condition.dataset
+        for label in kept:
+            counted = int(images[label]), int(rights[label]), int(calls[label])
+            found.append(ClassResult(outcome.model, dataset, _called(data, dataset, label), *counted))
+    return tuple(found)
+
+
+def confusions(outcomes: Iterable[Outcome], data: Mapping[str, Mapping[str, Any]], most: int = 10) -> tuple[Confusion, ...]:
+    """What was taken for what on clean images, the `most` frequent first; with equals, the lower label first. `data` as of `classes`."""
+    found = []
+    for outcome, predictions in _labelled(outcomes, data):
+        wrong = ~predictions.correct
+        pairs = np.stack([predictions.labels[wrong], predictions.prediction[wrong]], axis=1)
+        kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+        dataset = outcome.condition.dataset
+        for place in np.argsort(-counts, kind="stable")[:most]:
+            label, prediction = kinds[place].tolist()
+            names = _called(data, dataset, label), _called(data, dataset, prediction)
+            found.append(Confusion(outcome.model, dataset, *names, int(counts[place])))
+    return tuple(found)
+
+
+def _labelled(outcomes: Iterable[Outcome], data: Mapping[str, Mapping[str, Any]]) -> list[tuple[Outcome, Predictions]]:
+    """The clean outcomes whose images have one label each."""
+    clean = [
+        (one, one.predictions)
+        for one in outcomes
+        if one.condition.perturbation is None and not one.error and not data.get(one.condition.dataset, {}).get("several_right")
+    ]
+    return [(one, kept) for one, kept in clean if kept is not None and len(kept) and (kept.labels >= 0).all()]
+
+
+def _called(data: Mapping[str, Mapping[str, Any]], dataset: str, label: int) -> str:
+    own = data.get(dataset, {}).get("classes") or ()
+    return own[label] if label < len(own) else str(label)
 
 
 STORED = 50_000  # photos under each of a benchmark's corruptions at each severity

@@ -1,3 +1,5 @@
+import base64
+import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -5,6 +7,7 @@ from typing import Any
 
 import pytest
 from example_report import example_report, many_conditions
+from test_page import NASTY, named
 
 from robustsuite.reporting.html import to_html
 
@@ -26,7 +29,8 @@ FLAGS = (
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("reports")
     addresses = {}
-    for name, report in {"example": example_report(), "large": many_conditions()}.items():
+    hostile = {f"hostile {number}": named(name) for number, name in enumerate(NASTY)}
+    for name, report in {"example": example_report(), "large": many_conditions(), **hostile}.items():
         (folder / f"{name}.html").write_text(to_html(report), "utf-8")
         addresses[name] = (folder / f"{name}.html").as_uri()
     return addresses
@@ -48,14 +52,42 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     driver.quit()
 
 
-def show(browser: Any, address: str, width: int, theme: str, script: bool) -> None:
-    features = [{"name": "prefers-color-scheme", "value": theme}]
+def show(browser: Any, address: str, width: int = 1280, theme: str = "light", script: bool = True, forced: str = "none") -> None:
+    asked = {"prefers-color-scheme": theme, "forced-colors": forced, "prefers-reduced-motion": "reduce"}
+    features = [{"name": name, "value": value} for name, value in asked.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False})
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
     browser.get_log("browser")
     browser.get_log("performance")
+    browser.get("about:blank")  # an address that differs in its fragment only would not be opened anew
     browser.get(address)
+
+
+def look(browser: Any, expression: str) -> Any:
+    """What an expression of the page's own language comes to."""
+    return browser.execute_script(f"return {expression}")
+
+
+def shown_checks(browser: Any) -> list[str]:
+    """The names in the table of checks, as they stand, those that are hidden left out."""
+    return look(browser, "[...document.querySelectorAll('.checks tbody tr:not([hidden]) th a')].map(one => one.textContent)")
+
+
+def by_name(browser: Any, selector: str, words: str) -> Any:
+    return next(one for one in browser.find_elements("css selector", selector) if one.text.startswith(words))
+
+
+def press(browser: Any, *keys: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def is_in_view(browser: Any, element: Any) -> bool:
+    return browser.execute_script(
+        "const box = arguments[0].getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight", element
+    )
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["javascript", "no javascript"])
@@ -95,7 +127,7 @@ def test_a_dark_screen_still_prints_dark_on_white(browser: Any, pages: dict[str,
 def test_every_picture_is_drawn(browser: Any, pages: dict[str, str]) -> None:
     show(browser, pages["example"], 1280, "light", True)
     widths = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
-    assert widths == [32] * 15
+    assert widths == [32] * (15 + 12)  # pictures, and their differences from the clean ones
 
 
 def test_text_stands_out_from_its_background(browser: Any, pages: dict[str, str]) -> None:
@@ -115,10 +147,256 @@ def test_text_stands_out_from_its_background(browser: Any, pages: dict[str, str]
         };
         const text = ['--ink', '--quiet', '--link', '--passed', '--failed', '--inconclusive', '--error'];
         return [...text.flatMap(name => [[name, contrast(name, '--paper')], [name, contrast(name, '--surface')]]),
-                ['heat', contrast('--ink', '--heat')]];
+                ...['--heat', '--gain', '--marked'].map(name => [name, contrast('--ink', name)])];
     """
     for theme in ("light", "dark"):
         show(browser, pages["example"], 1280, theme, True)
         contrasts = browser.execute_script(measure)
-        assert len(contrasts) == 15
+        assert len(contrasts) == 17
         assert [pair for pair in contrasts if pair[1] < 4.5] == []
+
+
+# ------------------------------------------------------------------------------------------------------ without script
+
+
+def test_without_script_nothing_is_missing_and_nothing_is_dead(browser: Any, pages: dict[str, str]) -> None:
+    texts = {}
+    for script in (True, False):
+        show(browser, pages["example"], script=script)
+        assert len(browser.find_elements("css selector", "button, input, select, dialog")) > 30 if script else True
+        texts[script] = [
+            row.text for row in browser.find_elements("css selector", ".checks tbody tr, .changes tbody tr, .heatmap tbody tr")
+        ]
+    assert texts[False] == texts[True]
+    assert browser.find_elements("css selector", "button, input, select, dialog") == []
+
+
+def test_without_script_a_link_still_leads_to_its_row(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, f"{pages['example']}#check=sharpness", script=False)
+    row = browser.find_element("css selector", "tr:target")
+    assert row.text.startswith("sharpness")
+    assert is_in_view(browser, row)
+
+
+# ------------------------------------------------------------------------------------------------- sort, filter, links
+
+
+def test_checks_are_filtered_by_words_and_by_standing(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"])
+    everything = shown_checks(browser)
+    box = browser.find_element("css selector", "input[type=search]")
+    box.send_keys("WORST accuracy")
+    assert shown_checks(browser) == ["contrast-worst", "blur-worst"]
+    assert "2 of 12 checks" in browser.find_element("css selector", ".tools").text
+    failed = by_name(browser, ".toggle", "failed")
+    failed.click()
+    assert failed.get_attribute("aria-pressed") == "true"
+    assert shown_checks(browser) == ["contrast-worst"]
+    box.send_keys("\ue003" * len("WORST accuracy"))  # backspace
+    assert shown_checks(browser) == ["contrast-worst", "pgd-linf-8", "pgd-l2-half"]
+    by_name(browser, ".toggle", "error").click()
+    assert shown_checks(browser) == ["contrast-worst", "pgd-linf-8", "pgd-l2-half", "blur-worst"]
+    for toggle in ("failed", "error"):
+        by_name(browser, ".toggle", toggle).click()
+    assert shown_checks(browser) == everything
+    assert len(everything) == 12
+
+
+def test_measurements_are_filtered_by_words(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, f"{pages['example']}#condition=digits/clean")
+    box = browser.find_elements("css selector", "input[type=search]")[1]
+    box.send_keys("severity 3 robust")
+    rows = [row.text for row in browser.find_elements("css selector", ".measurements tbody tr") if row.is_displayed()]
+    assert [row.split(",")[0] for row in rows] == ["gaussian noise", "defocus blur", "brightness", "contrast"]
+
+
+def test_columns_are_sorted_by_mouse_and_keyboard(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"])
+    everything = shown_checks(browser)
+    name, _, robust, standard = browser.find_elements("css selector", ".checks thead button")
+    name.click()
+    assert shown_checks(browser) == sorted(everything)
+    heads = look(browser, "[...document.querySelectorAll('.checks thead th')].map(head => head.getAttribute('aria-sort'))")
+    assert heads == ["ascending", None, None, None]
+    name.send_keys("\ue007")  # enter
+    assert shown_checks(browser) == sorted(everything, reverse=True)
+    name.send_keys(" ")
+    assert shown_checks(browser) == everything
+    robust.click()
+    values = look(browser, "[...document.querySelectorAll('.checks tbody td:nth-child(3) b')].map(one => parseFloat(one.textContent))")
+    assert values == sorted(values)
+    standard.click()
+    assert shown_checks(browser)[-1] == "blur-worst"  # what has no value comes last
+    standard.click()
+    assert shown_checks(browser)[-1] == "blur-worst"
+    assert shown_checks(browser)[0] == "clean"
+
+
+@pytest.mark.parametrize("spelt", ["check=digits/corruption 3-2", "check=x%20y"])
+def test_a_link_to_nothing_is_no_error(browser: Any, pages: dict[str, str], spelt: str) -> None:
+    show(browser, f"{pages['example']}#{spelt}")
+    assert browser.get_log("browser") == []
+    assert look(browser, "performance.getEntriesByName('ready').length") == 1
+
+
+def test_a_link_leads_to_its_check_through_filters_and_back(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"])
+    browser.find_element("css selector", "input[type=search]").send_keys("nothing like it")
+    assert shown_checks(browser) == []
+    by_name(browser, ".card a", "pgd-l2-half").click()
+    row = browser.find_element("css selector", "tr:target")
+    assert row.text.startswith("pgd-l2-half")
+    assert is_in_view(browser, row)
+    assert len(shown_checks(browser)) == 12
+    assert browser.current_url.endswith("#check=pgd-l2-half")
+    browser.execute_script("location.hash = 'check=clean'")
+    assert browser.find_element("css selector", "tr:target").text.startswith("clean")
+    browser.back()
+    assert browser.find_element("css selector", "tr:target").text.startswith("pgd-l2-half")
+
+
+@pytest.mark.parametrize("spelt", ["imagenet/corruption_3-2 stays above a third", "imagenet%2Fcorruption_3-2%20stays%20above%20a%20third"])
+def test_a_link_is_found_however_it_is_spelt(browser: Any, pages: dict[str, str], spelt: str) -> None:
+    show(browser, f"{pages['large']}#check={spelt}")
+    row = browser.find_element("css selector", "tr:target")
+    assert row.text.startswith("imagenet/corruption_3-2 stays above a third")
+    assert is_in_view(browser, row)
+
+
+def test_a_link_to_a_condition_unfolds_what_it_is_in(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, f"{pages['example']}#condition=digits/pgd linf 8/255 steps=20")
+    row = browser.find_element("css selector", "tr:target")
+    assert row.text.startswith("pgd L∞ 8/255, steps=20 digits digits-robust")
+    assert is_in_view(browser, row)
+
+
+# ---------------------------------------------------------------------------------------------- heatmaps, pictures
+
+
+def heat(browser: Any, number: int) -> list[list[str]]:
+    rows = f"[...document.querySelectorAll('.heatmap')[{number}].querySelectorAll('tbody tr')]"
+    return look(browser, f"{rows}.map(row => [...row.cells].map(cell => cell.textContent.trim()))")
+
+
+def test_a_heatmap_shows_accuracy_what_was_lost_and_the_difference_from_another_model(browser: Any, pages: dict[str, str]) -> None:
+    from selenium.webdriver.support.select import Select
+
+    show(browser, pages["example"])
+    accuracies = heat(browser, 0), heat(browser, 1)
+    assert accuracies[1][1] == ["gaussian noise", "91.3", "82.6", "72.3", "61.0", "48.7", "71.2"]
+    choice = Select(browser.find_element("id", "heat-view"))
+    assert [option.text for option in choice.options] == [
+        "accuracy", "lost against clean", "against digits-robust", "against digits-standard",
+    ]  # fmt: skip
+    choice.select_by_index(1)
+    assert heat(browser, 1)[1] == ["gaussian noise", "6.0", "14.7", "25.0", "36.3", "48.6", "26.1"]
+    assert heat(browser, 1)[2][5] == "! logits of image digit-1204 are not finite"
+    assert "points of accuracy lost" in browser.find_element("id", "heat-words").text
+    choice.select_by_index(2)
+    assert heat(browser, 1)[1][1:6] == ["−2.9", "−8.6", "−15.3", "−22.6", "−30.6"]
+    assert heat(browser, 1)[0] == ["none (clean)", "+1.0", "+1.0"]
+    assert {cell for row in heat(browser, 0) for cell in row[1:]} == {"0.0"}
+    choice.select_by_index(0)
+    assert (heat(browser, 0), heat(browser, 1)) == accuracies
+    assert browser.get_log("browser") == []
+
+
+def test_the_heatmaps_of_a_data_set_are_sorted_alike(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"])
+    by_name(browser, ".heatmap thead button", "5").click()
+    orders = [[row[0] for row in heat(browser, number)] for number in (0, 1)]
+    assert orders[0] == ["none (clean)", "contrast", "gaussian noise", "defocus blur", "brightness"]
+    assert orders[1] == orders[0]
+
+
+def test_a_picture_is_enlarged_and_the_focus_returns(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"])
+    openers = browser.find_elements("css selector", ".enlarge")
+    assert len(openers) == 27
+    openers[2].send_keys("\ue007")  # enter
+    dialog = browser.find_element("css selector", "dialog")
+    assert dialog.is_displayed()
+    assert "digit-0912, gaussian_noise-3: difference from clean, times 2" in dialog.text
+    assert look(browser, "document.querySelector('dialog img').clientWidth") > 300
+    press(browser, "\ue014")  # right arrow
+    assert "digit-0912, contrast-4" in dialog.text
+    assert "digits-standard" in dialog.text
+    press(browser, "\ue00c")  # escape
+    assert not dialog.is_displayed()
+    assert browser.switch_to.active_element == openers[2]
+
+
+# ------------------------------------------------------------------------------------------------ for every reader
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing(browser: Any, pages: dict[str, str], width: int, theme: str) -> None:
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe_core_python is not installed")
+    show(browser, pages["example"], width, theme)
+    browser.execute_script("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    browser.execute_script((Path(found.origin).parent / "axe.min.js").read_text("utf-8"))
+    result = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    told = [
+        (one["id"], one["impact"], [(node["html"][:160], node["failureSummary"][:300]) for node in one["nodes"][:3]])
+        for one in result["violations"]
+    ]
+    assert told == []
+    assert len(result["passes"]) > 25
+
+
+def test_forced_colours_keep_every_word(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"], forced="active")
+    assert look(browser, "matchMedia('(forced-colors: active)').matches")
+    grey = look(browser, "getComputedStyle(document.querySelector('.heat')).backgroundColor")
+    assert grey == look(browser, "getComputedStyle(document.body).backgroundColor")
+    assert by_name(browser, ".checks td", "✗ failed").is_displayed()
+
+
+def test_the_page_can_be_printed(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"])
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    assert base64.b64decode(printed["data"]).startswith(b"%PDF")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    hidden = look(browser, "[...document.querySelectorAll('.tools, nav, footer')].every(one => getComputedStyle(one).display === 'none')")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert hidden
+
+
+def test_nothing_runs_that_is_not_the_pages_own(browser: Any, pages: dict[str, str]) -> None:
+    """The policy refuses a script and a style that the page did not come with."""
+    show(browser, pages["example"])
+    browser.execute_script(
+        "const one = document.createElement('script'); one.textContent = 'document.title = 1'; document.body.append(one);"
+        "const other = document.createElement('style'); other.textContent = 'body {display: none}'; document.body.append(other);"
+    )
+    assert browser.title != "1"
+    assert look(browser, "getComputedStyle(document.body).display") == "block"
+    assert len([entry for entry in browser.get_log("browser") if "Content Security Policy" in entry["message"]]) == 2
+
+
+@pytest.mark.parametrize("number", range(len(NASTY)))
+def test_a_hostile_name_runs_nothing_and_fits_on_a_phone(browser: Any, pages: dict[str, str], number: int) -> None:
+    show(browser, pages[f"hostile {number}"], width=360)
+    assert browser.get_log("browser") == []
+    assert browser.title not in ("owned", "1")
+    assert len(browser.find_elements("css selector", "script")) == 1
+    assert browser.find_elements("css selector", "img:not([src^='data:image/'])") == []
+    browser.execute_script("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    scroll, client = look(browser, "[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert scroll <= client
+    assert look(browser, "performance.getEntriesByName('ready').length") == 1
+
+
+@pytest.mark.parametrize("first", ["\u202e", "ש"])
+def test_a_name_that_is_read_from_the_right_leaves_its_neighbours_alone(browser: Any, pages: dict[str, str], first: str) -> None:
+    show(browser, pages[f"hostile {[name[0] for name in NASTY].index(first)}"])
+    sentence = browser.find_element("css selector", ".verdict p")
+    places = browser.execute_script(
+        "const words = document.createRange(), text = arguments[0].lastChild; words.selectNodeContents(text);"
+        "const name = arguments[0].querySelector('bdi').getBoundingClientRect(); return [name.right, words.getBoundingClientRect().left]",
+        sentence,
+    )
+    assert places[0] <= places[1] + 1  # the name first, then what is said of it

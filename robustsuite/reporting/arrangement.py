@@ -8,10 +8,13 @@ from math import isfinite
 from robustsuite.records import (
     Attacked,
     Calibration,
+    ClassResult,
     Condition,
     ConditionResult,
+    Confusion,
     Corrupted,
     Example,
+    Flip,
     GroupResult,
     Norm,
     Report,
@@ -213,7 +216,7 @@ class Heatmap:
 
 
 def heatmaps(report: Report) -> list[Heatmap]:
-    """One for each data set and model that was shown corruptions."""
+    """One for each data set and model that was shown corruptions; those of one data set have the same rows and severities."""
     found: dict[tuple[str, str], dict[tuple[str, int], ConditionResult]] = {}
     for result in _by_dataset(report):
         if isinstance(result.condition.perturbation, Corrupted):
@@ -221,10 +224,10 @@ def heatmaps(report: Report) -> list[Heatmap]:
             found.setdefault((result.condition.dataset, result.model), {})[cell] = result
     answer = []
     for (dataset, model), cells in found.items():
-        severities = tuple(sorted({severity for _, severity in cells}))
-        rows = tuple(
-            (name, tuple(cells.get((name, severity)) for severity in severities)) for name in dict.fromkeys(name for name, _ in cells)
-        )
+        every = [place for (other, _), theirs in found.items() if other == dataset for place in theirs]
+        severities = tuple(sorted({severity for _, severity in every}))
+        names = dict.fromkeys(name for name, _ in every)
+        rows = tuple((name, tuple(cells.get((name, severity)) for severity in severities)) for name in names)
         shown = [cell.images for cell in cells.values() if not cell.error]
         most, fewest = max(shown, default=0), min(shown, default=0)
         answer.append(Heatmap(dataset, model, most, fewest, _clean(report, dataset, model), severities, rows))
@@ -270,6 +273,139 @@ def curves(report: Report) -> list[Curve]:
     return answer
 
 
+# ------------------------------------------------------------------------------------- classes, data sets, baselines
+
+
+@dataclass(frozen=True)
+class ClassTables:
+    """One model's classes on one data set, the least accurate first, and what it took for what, the most frequent first."""
+
+    model: str
+    dataset: str
+    classes: tuple[ClassResult, ...]
+    confusions: tuple[Confusion, ...]
+
+
+def class_tables(report: Report) -> list[ClassTables]:
+    """One for each data set and model."""
+    places = dict.fromkeys((one.dataset, one.model) for one in [*report.classes, *report.confusions])
+    datasets = list(dict.fromkeys(dataset for dataset, _ in places))
+    return [
+        ClassTables(
+            model,
+            dataset,
+            tuple(one for one in report.classes if (one.dataset, one.model) == (dataset, model)),
+            tuple(one for one in report.confusions if (one.dataset, one.model) == (dataset, model)),
+        )
+        for dataset, model in sorted(places, key=lambda place: datasets.index(place[0]))
+    ]
+
+
+SHIFT_METRICS = ("accuracy_drop", "effective_robustness", "error_ratio", "group_gap")
+"""What a check may ask of a data set beside its control."""
+
+
+def shift_accuracies(report: Report) -> list[tuple[str, tuple[ConditionResult | None, ...]]]:
+    """Every data set with the clean results of all models on it, in the order of the models; nothing where there is but one."""
+    clean = {(one.condition.dataset, one.model): one for one in report.results if one.condition.perturbation is None}
+    names = dict.fromkeys(dataset for dataset, _ in clean)
+    rows = [(name, tuple(clean.get((name, model)) for model in wording.models(report))) for name in names]
+    return [row for row in rows if any(row[1])] if len(rows) > 1 else []
+
+
+def shift_checks(report: Report) -> list[CheckRow]:
+    """The checks that compare a data set with its control."""
+    return [row for row in check_rows(report) if row.metric in SHIFT_METRICS]
+
+
+def flips(report: Report) -> dict[tuple[str, str], list[Flip]]:
+    """Images that a model has right and its baseline wrong, or the other way round, by model and baseline; those lost first."""
+    found: dict[tuple[str, str], list[Flip]] = {}
+    for one in sorted(report.flips, key=lambda one: one.prediction == one.label):
+        found.setdefault((one.model, one.baseline), []).append(one)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ what was not measured
+
+NAMED = 12
+"""How many names a sentence lists before it counts the rest."""
+
+SEQUENCE_METRICS = ("flip_probability", "flip_rate", "relative_top5_distance", "top5_distance")
+CALIBRATION = ("calibration", "brier", "log_likelihood", "risk", "coverage", "confidence")
+"""Words in the names of metrics that ask whether a model's confidence can be trusted."""
+
+
+def unmeasured(report: Report) -> list[str]:
+    """What the numbers of the report do not speak of, a sentence each."""
+    return [*_skipped(report), *_not_selected(report), *_broken(report), *_early(report), *_untouched(report)]
+
+
+def _skipped(report: Report) -> list[str]:
+    reasons: dict[str, dict[str, None]] = {}
+    for verdict in report.verdicts:
+        if verdict.status == "skipped":
+            reasons.setdefault(verdict.reason, {})[verdict.check] = None
+    return [f"Skipped: {_some(names)} ({reason or 'no reason was given'})." for reason, names in reasons.items()]
+
+
+def _not_selected(report: Report) -> list[str]:
+    names = report.provenance.get("not selected", ())
+    return [f"Checks of the suite that this run left out: {_some(map(str, names))}."] if isinstance(names, list | tuple) and names else []
+
+
+def _broken(report: Report) -> list[str]:
+    """Conditions that could not be evaluated, and checks that could not for another reason."""
+    errors: dict[tuple[str, str], list[str]] = {}
+    for result in report.results:
+        if result.error:
+            errors.setdefault((result.model, result.error), []).append(str(result.condition))
+    for verdict in report.verdicts:
+        told = any(model == verdict.model and error in verdict.reason for model, error in errors)
+        if verdict.status == "error" and not told:
+            errors.setdefault((verdict.model, verdict.reason), []).append(verdict.check)
+    return [f"Could not be measured on {model}: {_some(names)} ({error})." for (model, error), names in errors.items()]
+
+
+def _early(report: Report) -> list[str]:
+    shown: dict[str, list[int]] = {}
+    for result in report.results:
+        if not result.error:
+            shown.setdefault(result.condition.dataset, []).append(result.images)
+    answer = []
+    for dataset, counts in shown.items():
+        short = [count for count in counts if count < max(counts)]
+        if short:
+            few = f"{min(short):,}" if min(short) == max(short) else f"{min(short):,} to {max(short):,}"
+            many = f"{len(short):,} of {len(counts):,} measurements stopped early, after {few} of {max(counts):,} images"
+            answer.append(f"On {dataset}, {many}: enough for their verdicts, but coarse.")
+    return answer
+
+
+def _untouched(report: Report) -> list[str]:
+    """The families of questions that no check and no condition asks."""
+    if not report.results:
+        return []
+    kinds = {type(result.condition.perturbation) for result in report.results}
+    metrics = {wording.metric_of(verdict) for verdict in report.verdicts}
+    datasets = {result.condition.dataset for result in report.results}
+    asked = {
+        "Nothing was corrupted: how the models fare under noise, blur, weather and compression is not known.": Corrupted in kinds
+        or metrics.intersection(SEQUENCE_METRICS),
+        "Nothing was attacked: how small a deliberate change deceives the models is not known.": Attacked in kinds,
+        "There was one data set: how the models fare on images from other sources is not known.": len(datasets) > 1 or report.groups,
+        "No check is on calibration: whether the models' confidence can be trusted was not judged.": report.calibrations
+        or any(word in metric for metric in metrics for word in CALIBRATION),
+    }
+    return [sentence for sentence, touched in asked.items() if not touched]
+
+
+def _some(names: Iterable[str]) -> str:
+    several = list(names)
+    more = f" and {len(several) - NAMED} more" if len(several) > NAMED else ""
+    return ", ".join(several[:NAMED]) + more
+
+
 # -------------------------------------------------------------------------------------------------------- examples
 
 
@@ -291,13 +427,18 @@ class Strip:
     label: str
     views: tuple[View, ...]
 
+    @property
+    def clean(self) -> bytes:
+        """The picture of the image as it is; empty where none was kept."""
+        return next((view.picture for view in self.views if view.perturbation == "clean"), b"")
+
 
 def strips(report: Report) -> list[Strip]:
-    """One for each image, in the order of the report."""
+    """One for each image: those with the most wrong answers first, then those with the surest wrong one."""
     found: dict[tuple[str, str], dict[tuple[str, bytes], list[Example]]] = {}
     for example in report.examples:
         found.setdefault((example.dataset, example.image), {}).setdefault((example.perturbation, example.picture), []).append(example)
-    return [
+    answer = [
         Strip(
             dataset,
             image,
@@ -306,6 +447,12 @@ def strips(report: Report) -> list[Strip]:
         )
         for (dataset, image), views in found.items()
     ]
+    return sorted(answer, key=_wrongs, reverse=True)
+
+
+def _wrongs(strip: Strip) -> tuple[int, float]:
+    wrong = [one.confidence for view in strip.views for one in view.answers if not one.correct]
+    return len(wrong), max(wrong, default=0.0)
 
 
 # ----------------------------------------------------------------------------------------------------- calibration

@@ -1,10 +1,13 @@
-"""Pictures as inline SVG, drawn from numbers alone. Colours come from the page's style sheet, by class."""
+"""Pictures as inline SVG, drawn from numbers alone, whose colours come from the page's style sheet, by class; and one from two pictures."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from math import isfinite
 
+import numpy as np
 from markupsafe import Markup
+from PIL import Image
 
 from robustsuite.records import ReliabilityBin
 
@@ -230,3 +233,31 @@ def gate_strip(title: str, low: float, value: float, high: float, threshold: flo
         Markup('<circle class="value" cx="{:.1f}" cy="12" r="4.5"/>').format(x_value),
     ]
     return _svg(title, 300.0, 24.0, _joined(parts), "strip")
+
+
+# ------------------------------------------------------------------------------------------------------ differences
+
+SHADES = 16
+"""Grey levels of a difference: enough to see where it lies, and few enough that noise does not fill the page."""
+
+
+def amplified_difference(clean: bytes, perturbed: bytes) -> tuple[bytes, int]:
+    """Where two pictures differ, as a grey PNG: the largest difference of a pixel's channels, times a power of two, which is returned too.
+
+    The factor is the largest one under which 99 of 100 pixels are not cut off, 64 at most. Nothing (`b""`, 0) where one of them is no
+    picture, the sizes are not the same, or the pictures are.
+    """
+    try:
+        one, other = (np.asarray(Image.open(BytesIO(picture)).convert("RGB"), dtype=np.int16) for picture in (clean, perturbed))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return b"", 0
+    if one.shape != other.shape or (one == other).all():
+        return b"", 0
+    size = np.abs(one - other).max(axis=2)
+    most = max(float(np.quantile(size, 0.99)), 1.0)
+    times = max(factor for factor in (1, 2, 4, 8, 16, 32, 64) if factor == 1 or factor * most <= 255)
+    image = Image.fromarray((np.clip(size * times, 0, 255) * (SHADES - 1) // 255).astype(np.uint8))
+    image.putpalette([shade * 255 // (SHADES - 1) for shade in range(SHADES) for _ in "RGB"])
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue(), times

@@ -16,8 +16,8 @@ import numpy as np
 from robustsuite.errors import UsageError
 from robustsuite.records import Attacked, Condition, Corrupted, Diagnosed, Frame, Perturbation, Report, ThreatModel
 
-SCHEMA_VERSION = 1
-"""The newest version that this module writes and reads."""
+SCHEMA_VERSION = 2
+"""The version that this module writes. It reads this one and all before: 1 had no classes, confusions, differences or flips."""
 
 
 def to_json(report: Report) -> str:
@@ -32,7 +32,7 @@ def to_json(report: Report) -> str:
 
 
 def from_json(text: str) -> Report:
-    """The report that `to_json` wrote.
+    """The report that `to_json` wrote, of this version or an older one; what an older one did not tell is empty.
 
     Raises `UsageError` for text that is not JSON, a newer `schema_version`, and a field that is missing, unknown or of the
     wrong type.
@@ -46,7 +46,8 @@ def from_json(text: str) -> Report:
         raise UsageError("expected a report with a schema_version, got JSON without one; give a report.json that robustsuite wrote")
     if version > SCHEMA_VERSION:
         raise UsageError(f"expected a report of schema_version at most {SCHEMA_VERSION}, got {version}; upgrade robustsuite to read it")
-    return _read(Report, value, "report")
+    # Every later version only added fields, all of them with a default.
+    return _read(Report, {**value, "schema_version": SCHEMA_VERSION}, "report")
 
 
 def _refuse_constant(name: str) -> None:
@@ -127,6 +128,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if kind is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind in (bytes, Fraction) and isinstance(value, str):
+        if kind is Fraction and not re.fullmatch(r"\d{1,40}(/\d{1,40})?", value):  # Fraction("1e999999999") would be worked out
+            raise _misfit(kind, value, where)
         try:
             return Fraction(value) if kind is Fraction else b64decode(value, validate=True)
         except (ValueError, ZeroDivisionError) as error:

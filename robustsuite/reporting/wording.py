@@ -11,6 +11,7 @@ from robustsuite.records import (
     Corrupted,
     Decision,
     Diagnosed,
+    Difference,
     Frame,
     Grouped,
     Measurement,
@@ -271,6 +272,75 @@ def confidence(share: float) -> str:
 def images(count: int) -> str:
     """A number of images, as in `1 image` or `10,000 images`."""
     return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+# ------------------------------------------------------------------------------------------------------ differences
+
+
+Change = Literal["worse", "differs", "not compared", "no difference shown", "same", "better"]
+
+CHANGES: tuple[Change, ...] = ("worse", "differs", "not compared", "no difference shown", "same", "better")
+"""The most urgent first."""
+
+
+def change(one: Difference, higher_is_better: Mapping[str, bool]) -> Change:
+    """What became of a number since the baseline; `differs` where the limits leave out 0 and it is not known which way is better."""
+    if one.difference is None or one.low is None or one.high is None or not isfinite(one.difference):
+        return "not compared"
+    if one.low <= 0 <= one.high:
+        return "same" if one.low == one.high else "no difference shown"
+    way = better(one.metric, higher_is_better)
+    return "differs" if not way else "better" if (one.difference > 0) == (way == "higher") else "worse"
+
+
+def by_change(differences: Iterable[Difference], higher_is_better: Mapping[str, bool]) -> list[Difference]:
+    """The worst first: by `CHANGES`, and within one by the size of the difference."""
+    return sorted(
+        differences, key=lambda one: (CHANGES.index(change(one, higher_is_better)), -abs(one.difference or 0) * _per_unit(one.metric))
+    )
+
+
+def _per_unit(metric: str) -> float:
+    return 1.0 if is_share(metric) else 1e-6  # shares before what has another unit
+
+
+def signed(metric: str, difference: float | None) -> str:
+    """A difference as text: of shares in percentage points, as in `−2.3 points`; of everything else as `+0.0112`."""
+    if difference is None or not isfinite(difference):
+        return NOTHING
+    size = number(metric, abs(difference)).replace(" %", " points")
+    return f"{'+' if difference > 0 else '−' if difference < 0 else ''}{size}"
+
+
+def difference_limits(one: Difference) -> str:
+    """The limits of a difference, as in `−3.9 to −0.7 points`; empty where it is known exactly, or not at all."""
+    if one.low is None or one.high is None or one.low == one.difference == one.high:
+        return ""
+    return f"{signed(one.metric, one.low).removesuffix(' points')} to {signed(one.metric, one.high)}"
+
+
+AGAINST = "-against-baseline"
+"""Ends the name of a check that was made of another one, to compare it; see `suite_files`."""
+
+
+def compared(report: Report) -> list[Difference]:
+    """The differences, without those told twice: a check and its comparison with the baseline have the same one."""
+    told = {(one.check, one.model, one.baseline) for one in report.differences}
+    twice = {(f"{check}{AGAINST}", model, baseline) for check, model, baseline in told}
+    return [one for one in report.differences if (one.check, one.model, one.baseline) not in twice]
+
+
+def since_baseline(report: Report, model: str) -> str:
+    """What changed on a model, in numbers of checks: `Since v1: 1 check worse, 2 better, 9 same`; empty without a baseline."""
+    order: tuple[Change, ...] = ("worse", "better", "differs", "same", "no difference shown", "not compared")
+    told = []
+    for baseline in dict.fromkeys(one.baseline for one in report.differences if one.model == model):
+        mine = [one for one in compared(report) if (one.model, one.baseline) == (model, baseline)]
+        found = [change(one, report.higher_is_better) for one in mine]
+        first, *others = [(found.count(one), one) for one in order if one in found]
+        counts = [f"{first[0]} check{'' if first[0] == 1 else 's'} {first[1]}", *(f"{number} {word}" for number, word in others)]
+        told.append(f"Since {baseline}: {', '.join(counts)}")
+    return "; ".join(told)
 
 
 # --------------------------------------------------------------------------------------------- labels and references
