@@ -44,7 +44,6 @@ from robustsuite.showing import Prepared, Showing, Shown, images_in, pixels
 KEPT_PIXELS = 8 * 224 * 224  # shown at a time on a CPU: a larger batch's activations are returned to the system and faulted back in
 ASKED_AGAIN = 16  # images that every model is shown twice, to see whether it draws at random
 STEADY = 1e-3  # logits that differ by less, relative to the largest, may be rounding
-FEW_OF_EACH = 4  # images of each condition in a batch of sampled pairs
 Playing = dict[object, Iterator[tuple[int, Levels]]]
 """The frames still to come, numbered, of each sequence that has begun on a batch: a frame may need those before it."""
 Curves = dict[tuple[str, Condition], attacking.AttackResult]
@@ -82,7 +81,7 @@ def evaluate(
     keep_freed_memory()
     with evaluation_mode(models, device) as notes:
         yield Block("", 0, notes=tuple(notes))
-        run = _Run(plan, models, datasets, shares, settings, preprocessing, pictured or {}, dropped, done or Done(), device)
+        run = Evaluation(plan, models, datasets, shares, settings, preprocessing, pictured or {}, dropped, done or Done(), device)
         for name in plan.calibrated:
             yield from run.calibrate(name)
         for name in dict.fromkeys(condition.dataset for condition in plan.conditions):
@@ -111,6 +110,12 @@ class Done:
             self.images[block.dataset] += block.images
 
 
+def conditions_of(plan: Plan, name: str) -> tuple[list[Condition], list[Condition]]:
+    """The conditions on a data set: those that are shown batch by batch, and those that are sampled."""
+    every = [condition for condition in plan.conditions if condition.dataset == name]
+    return [one for one in every if one not in plan.sampled], [one for one in every if one in plan.sampled]
+
+
 @dataclass
 class _Seen:
     """What the detectors have seen of the calibration images so far."""
@@ -120,7 +125,32 @@ class _Seen:
     head: Head | None = None
 
 
-class _Run:
+@dataclass(frozen=True)
+class Lease:
+    """One batch, to be shown by whoever is free.
+
+    Attributes:
+        dataset: of the images.
+        places: of the images in the run's order; where `paired`, of (image, condition) pairs in the order of pairs.
+        paired: whether each image is shown under one condition only.
+        begins: whether no batch of the data set comes before it.
+        images: how many images count as done with it.
+        dropped: models and conditions that are not to be shown any more.
+        failed: models and conditions that are not, with the reason.
+    """
+
+    dataset: str
+    places: np.ndarray
+    paired: bool
+    begins: bool
+    images: int
+    dropped: AbstractSet[tuple[str, Condition]]
+    failed: Mapping[tuple[str, str], str]
+
+
+class Evaluation:
+    """Models, images and what was fitted, on one device: what shows batches, in order (`judge`) or as they are given out (`show`)."""
+
     def __init__(
         self,
         plan: Plan,
@@ -157,18 +187,24 @@ class _Run:
         """A fresh wrapper of every model for the classes of this data set, where the model knows them."""
         known = name not in self.plan.unfamiliar
         classes, space = (self.datasets[name].classes or None) if known else None, self.datasets[self.familiar(name)].space
-        return {model.alias: Subject(model, classes, self.device, self.settings.amp, self.showing.size, space) for model in self.models}
+        timeout = self.settings.timeout
+        return {
+            model.alias: Subject(model, classes, self.device, self.settings.amp, self.showing.size, space, timeout) for model in self.models
+        }
 
     def calibrate(self, name: str) -> Iterator[Block]:
         """Show the calibration images clean, keep the logits, and fit the plan's recalibrations on them."""
+        models = [model for model in self.models if any(self.wants(model.alias, one) for one in self.shown_to(model.alias))]
+        if not models:  # everything is known from earlier runs
+            return
         subjects = self.subjects(name)
-        kept: dict[str, list[CalibrationLogits]] = {model.alias: [] for model in self.models}
-        seen: dict[str, _Seen] = {model.alias: _Seen() for model in self.models}
+        kept: dict[str, list[CalibrationLogits]] = {model.alias: [] for model in models}
+        seen: dict[str, _Seen] = {model.alias: _Seen() for model in models}
         try:
             for prepared in self.showing.calibration(name):
                 self.aside |= {(name, found): row for row, found in pixels(prepared)}
                 parts = []
-                for model in self.models:
+                for model in models:
                     shown = prepared[self.showing.ways(name)[model.alias]]
                     try:
                         logits = self.answers(subjects[model.alias], shown.levels, self.showing.ids(name, shown)).logits
@@ -222,22 +258,42 @@ class _Run:
                 self.problems[alias, one] = f"detector {one} on {alias}: {error}"
         return fitted
 
+    def fitted(self, name: str) -> dict[str, Fits]:
+        """What was fitted for the images of a data set, by model."""
+        familiar = self.familiar(name)
+        source = familiar if familiar in self.plan.calibrated else next(iter(self.plan.calibrated), "")
+        return {model.alias: self.fits.get((model.alias, source), Fits()) for model in self.models}
+
     def judge(self, name: str) -> Iterator[Block]:
         """Show the judged images under every condition of the plan; those that are sampled last."""
-        every = [condition for condition in self.plan.conditions if condition.dataset == name]
-        conditions = [condition for condition in every if condition not in self.plan.sampled]
-        subjects, familiar = self.subjects(name), self.familiar(name)
-        source = familiar if familiar in self.plan.calibrated else next(iter(self.plan.calibrated), "")
-        fits = {model.alias: self.fits.get((model.alias, source), Fits()) for model in self.models}
+        conditions, sampled = conditions_of(self.plan, name)
+        subjects, fits = self.subjects(name), self.fitted(name)
         try:
             if self.wanted(conditions):
                 for prepared in self.showing.judged(name, self.done.images[name]):
                     yield self.block(name, conditions, prepared, subjects, fits)
                     if not self.wanted(conditions):
                         break
-            yield from self.sample(name, [condition for condition in every if condition in self.plan.sampled], subjects, fits)
+            yield from self.sample(name, sampled, subjects, fits)
         except EvaluationError as error:
             yield self.fail_all(name, str(error))
+
+    def show(self, lease: Lease) -> Block:
+        """One batch that was given out. The block is the same whatever was shown before."""
+        name = lease.dataset
+        self.dropped, self.failed, self.copied = lease.dropped, dict(lease.failed), set()
+        self.asked = set() if lease.begins else {model.alias for model in self.models}
+        conditions, sampled = conditions_of(self.plan, name)
+        subjects, fits = self.subjects(name), self.fitted(name)
+        try:
+            if not lease.paired:
+                (prepared,) = self.showing.judged_at(name, lease.places)
+                return self.block(name, conditions, prepared, subjects, fits)
+            order, count = self.showing.pairs(name, len(sampled))[lease.places], len(sampled)
+            (prepared,) = self.showing.read(name, self.showing.splits[name]["judged"][order // count], lease.places, len(order))
+            return self.pairs(name, sampled, order % count, prepared, subjects, fits, lease.images)
+        except EvaluationError as error:
+            return self.fail_all(name, str(error))
 
     def sample(
         self, name: str, conditions: Sequence[Condition], subjects: Mapping[str, Subject], fits: Mapping[str, Fits]
@@ -246,17 +302,12 @@ class _Run:
 
         Pairs of conditions that are wanted no longer are left out; what is left of the others is still in random order.
         """
-        rows, count = self.showing.splits[name]["judged"], len(conditions)
-        order = self.showing.pairs(name, count)
-        begin, end = self.showing.share(len(order))
-        place, order = max(begin, self.done.pairs[name]), order[:end]
+        rows, count, place = self.showing.splits[name]["judged"], len(conditions), self.done.pairs[name]
         while wanted := self.wanted(conditions):
-            held = np.isin(np.arange(count), [number for number, condition in enumerate(conditions) if condition in wanted])
-            left = place + np.flatnonzero(held[order[place:] % count])
+            order, left, size = self.showing.left(name, conditions, wanted, place)
             if not len(left):
                 return
             done = 0
-            size = max(self.showing.size, FEW_OF_EACH * len(wanted))
             for prepared in self.showing.read(name, rows[order[left] // count], left, size):
                 images = images_in(prepared)
                 pairs = left[done : done + images]
@@ -518,6 +569,10 @@ class _Run:
         """Whether the model is to be shown the condition, has not failed under it, and is still to be judged by it."""
         shown = alias in self.plan.shown[condition] and (alias, str(condition)) not in self.failed
         return shown and (alias, condition) not in self.dropped
+
+    def shown_to(self, alias: str) -> list[Condition]:
+        """The conditions of the plan that are for a model."""
+        return [condition for condition in self.plan.conditions if alias in self.plan.shown[condition]]
 
     def wanted(self, conditions: Sequence[Condition]) -> set[Condition]:
         """Those of the conditions that some model is still to be shown."""

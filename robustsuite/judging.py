@@ -44,11 +44,14 @@ def judge_all(
         baseline: outcomes of the model of an earlier run.
     """
     left, exact = gates, decision.target == "test-set" and decision.stop == "never"
+    found: dict[str, Verdict] = {}
     while True:
-        verdicts = [judge(check, model, outcomes, decision, max(left, 1), baseline) for check in checks]
-        failed = sum(verdict.status == "failed" and verdict.required for verdict in verdicts)
+        # A fail stays as it was found: among the most gates, as it was told while the run was going on.
+        due = [check for check in checks if check.name not in found or found[check.name].status != "failed"]
+        found |= {check.name: judge(check, model, outcomes, decision, max(left, 1), baseline) for check in due}
+        failed = sum(verdict.status == "failed" and verdict.required for verdict in found.values())
         if exact or gates - failed >= left:
-            return verdicts
+            return [found[check.name] for check in checks]
         left = gates - failed
 
 
@@ -231,6 +234,14 @@ def _error(check: Check, model: str, why: str) -> Verdict:
 def skipped(check: Check, model: str, why: str) -> Verdict:
     """The verdict on a check that could not be tried."""
     return replace(_error(check, model, why), status="skipped")
+
+
+def of_shard(check: Check, model: str, outcomes: Outcomes, decision: Decision, shard: Sequence[int]) -> Verdict:
+    """The verdict that one shard of a run allows: none before all are merged, but that the check cannot be evaluated."""
+    if any(outcomes[condition].error for condition in check.needed):
+        return judge(check, model, outcomes, decision)
+    why = f"shard {shard[0]} of {shard[1]}: judged when all shards are merged, with robustsuite merge"
+    return replace(skipped(check, model, why), required=False)
 
 
 def _verdict(

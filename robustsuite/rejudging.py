@@ -1,18 +1,23 @@
-"""A stored run judged by another suite: new thresholds, metrics or recalibrations, without the model or the images."""
+"""A stored run judged by another suite: new thresholds, metrics or recalibrations, without the model or the images.
 
-from collections.abc import Mapping
+Without torch too, unless something is to be fitted.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robustsuite import assembling, planning, store, suite_files
 from robustsuite.errors import UsageError
-from robustsuite.fitting import Fits, detectors_of_logits, draws_of, fitted
-from robustsuite.numerics.random import image_keys
 from robustsuite.predictions import Block, CalibrationLogits, Evidence, Outcome
 from robustsuite.records import Condition, Conformed, Detection, Plan, Suite
+
+if TYPE_CHECKING:
+    from robustsuite.fitting import Fits
 
 
 def rejudge(run: Path, suite: Suite, folder: Path, data: Mapping[str, str] | None = None) -> None:
@@ -49,10 +54,10 @@ def rejudge(run: Path, suite: Suite, folder: Path, data: Mapping[str, str] | Non
         logits = {(one.model, one.dataset): one for one in found.calibration()}
         writer = store.Writer(folder, part, _description(suite, plan, description, names, run))
         numbers = {condition: number for number, condition in enumerate(plan.conditions)}
-        fits: dict[tuple[str, str], Fits] = {}
+        fits: dict[tuple[str, str], Callable[[], Fits]] = {}
         for name in plan.calibrated:
             shown = [replace(logits[alias, names[name]], dataset=name) for alias in plan.checks if (alias, names[name]) in logits]
-            fits |= {(one.model, name): _fits(plan, one, kept[name]) for one in shown}
+            fits |= {(one.model, name): cache(partial(_fits, plan, one, kept[name])) for one in shown}
             writer.add(Block(name, 0, calibration=tuple(shown)), numbers)
         for condition in plan.conditions:
             theirs = replace(condition, dataset=names[condition.dataset])
@@ -113,15 +118,22 @@ def _description(suite: Suite, plan: Plan, was: Mapping[str, Any], names: Mappin
     }
 
 
-def _fits(plan: Plan, calibration: CalibrationLogits, kept: Mapping[str, Any]) -> Fits:
+def _fits(plan: Plan, calibration: CalibrationLogits, kept: Mapping[str, Any]) -> "Fits":
+    from robustsuite.fitting import detectors_of_logits, fitted
+
     return fitted(plan, calibration, _draws(kept, calibration.rows), detectors_of_logits(plan, calibration))
 
 
 def _draws(kept: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
+    from robustsuite.fitting import draws_of
+    from robustsuite.numerics.random import image_keys
+
     return draws_of(image_keys(kept["ids"])[rows], int(kept["seed"]))
 
 
-def _as_needed(was: Outcome, condition: Condition, plan: Plan, fits: Fits | None, kept: Mapping[str, Mapping[str, Any]]) -> Outcome:
+def _as_needed(
+    was: Outcome, condition: Condition, plan: Plan, fit: "Callable[[], Fits] | None", kept: Mapping[str, Mapping[str, Any]]
+) -> Outcome:
     """The outcome with what can be made of its logits; an error where the run never showed the condition."""
     outcome = replace(was, condition=condition)
     if outcome.error or outcome.expected < 0:
@@ -132,9 +144,9 @@ def _as_needed(was: Outcome, condition: Condition, plan: Plan, fits: Fits | None
     predictions = outcome.predictions
     if predictions is None:
         return outcome
-    if fits is None or predictions.logits is None:
+    if fit is None or predictions.logits is None:
         return outcome
-    logits, labels = predictions.logits, predictions.labels.astype(np.int64)
+    fits, logits, labels = fit(), predictions.logits, predictions.labels.astype(np.int64)
     wanted = [one for one, conditions in plan.via.items() if condition in conditions]
     sets = [one for one in wanted if isinstance(one, Conformed) and f"size {one}" not in outcome.measured]
     measured = dict(outcome.measured) | fits.sets(sets, logits, labels, _draws(kept[condition.dataset], outcome.rows))

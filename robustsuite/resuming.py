@@ -29,21 +29,23 @@ def earlier(folder: Path, part: str, now: Mapping[str, Any]) -> dict[str, Any] |
             f"--rs-resume {folder}: expected a run of {', '.join(now['selected'])} together, got one of {', '.join(known[0])}; "
             "name the same models"
         )
-    for name, (was, wanted) in _compared(before, now).items():
+    for name, (was, wanted) in differences(before, now).items():
         if was != wanted:
             raise UsageError(
-                f"--rs-resume {folder}: expected the run that is to be taken up again, but its {name} was {_short(was)}, and here it is "
-                f"{_short(wanted)}; run the suite anew"
+                f"--rs-resume {folder}: expected the run that is to be taken up again, but its {name} was {short(was)}, and here it is "
+                f"{short(wanted)}; run the suite anew"
             )
     finished = before["finished"] and not before["broken"]
     return {"notes": before["notes"], "provenance": before["provenance"], "finished": finished}
 
 
-def _compared(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What two descriptions say of everything that a run's numbers depend on, by what it is called."""
     texts = (text["suite"]["text"].splitlines() for text in (before, now))
     found = {
         "suite file": next((lines for lines in zip_longest(*texts) if lines[0] != lines[1]), (None, None)),
         **{name: (before[name], now[name]) for name in ("decision", "selected", "conditions")},
+        "shard": tuple(tuple(told.get("shard", (1, 1))) for told in (before, now)),
     }
     facts, wanted = before["provenance"], now["provenance"]
     for name in dict.fromkeys([*wanted, *facts]):
@@ -54,6 +56,7 @@ def _compared(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
     return found
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """The value in at most 120 characters."""
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "..."

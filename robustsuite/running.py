@@ -5,6 +5,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustsuite import assembling, comparing, judging, resuming
+from robustsuite import assembling, comparing, judging, leasing, resuming, reusing
 from robustsuite.catalog import constant
 from robustsuite.classifying import device_named
 from robustsuite.errors import UsageError
@@ -26,7 +27,8 @@ from robustsuite.predictions import Block
 from robustsuite.records import Check, Condition, Corrupted, Dataset, Decision, Model, Plan, Settings, Suite, Verdict
 from robustsuite.showing import splits
 from robustsuite.stopping import Parts
-from robustsuite.store import Found, Writer, blocks, described_groups, groups_in
+from robustsuite.store import Found, Writer, blocks, described_groups, groups_in, read
+from robustsuite.unreadable import without_unreadable
 
 PICTURED = 4  # images shown in a report, of different classes where there are as many
 
@@ -43,6 +45,9 @@ class Run:
         folder: where the run is written.
         part: the name of this part, where several processes write into the folder.
         baseline: the folder of an earlier run, for checks that compare with it.
+        reuse: runs, or folders of runs, from which what is the same is taken over instead of being shown again.
+        cluster: where actors of Ray show the images; by default this process does.
+        folders: of the data sets, by the suite's names; actors open them by themselves.
         resume: take up the run that the folder holds, where it stopped.
 
     Raises:
@@ -60,6 +65,9 @@ class Run:
         part: str = "0",
         baseline: Path | None = None,
         resume: bool = False,
+        reuse: Sequence[Path] = (),
+        cluster: leasing.Cluster | None = None,
+        folders: Mapping[str, Path] | None = None,
     ):
         if suite.decision.stop == "decided":  # what the first images say of all others, they say only in random order
             settings = replace(settings, shuffle=True)
@@ -67,8 +75,16 @@ class Run:
         selected = {alias: [check for check in checks if (alias, check.name) not in absent] for alias, checks in selected.items()}
         names = {alias: [check.name for check in checks] for alias, checks in selected.items()}
         self.suite, self.models, self.datasets, self.settings = suite, models, datasets, settings
+        left_out: list[str] = []
+        # A verdict of any shard is that of the whole: together they may err no more often than one run.
+        self.alone = replace(suite.decision, alpha=suite.decision.alpha / settings.shard[1])
         self.plan = assembling.plan_of(suite, names)
         self.plan = replace(self.plan, sampled=_sampled(self.plan, suite.decision))
+        if settings.unreadable:
+            if cluster:  # whose workers open the data themselves
+                raise UsageError("expected --rs-unreadable error beside --rs-executor ray, got exclude; leave one of them out")
+            self.datasets, left_out = self._readable()
+            datasets = self.datasets
         shares = {name: 0.0 if demand.calibration == "own" else demand.calibration for name, demand in suite.data.items()}
         self.splits = {name: splits(datasets[name], shares[name]) for name in suite.data if self._uses(name)}
         for name, parts in self.splits.items():
@@ -98,10 +114,12 @@ class Run:
             "selected": names,
             "conditions": [str(condition) for condition in self.plan.conditions],
             "data": described,
-            "notes": [],
+            "notes": left_out,
             "decided": [],
             "skipped": [asdict(verdict) for verdict in absent.values()],
             "protocol": protocol,
+            "code": {model.alias: code for model in models if (code := _code(model.reference))},
+            "shard": [*settings.shard],
             "provenance": _provenance(suite, models, datasets, settings, self.splits),
         }
         told = "\n".join(f"{name}: {value}" for name, value in protocol.items())
@@ -116,17 +134,40 @@ class Run:
         self.writer = Writer(folder, part, self.description)
         if before:
             self._take_up(folder, part, done)
-        self.blocks = evaluate(self.plan, models, datasets, shares, settings, suite.preprocessing, pictured, self.dropped, done)
+        elif reuse:
+            self._take_over([run for one in reuse for run in reusing.runs_in(one)])
+        common = self.plan, models, datasets, shares, settings, suite.preprocessing, pictured, self.dropped, done
+        self.blocks = leasing.evaluate(cluster, suite, folders or {}, *common) if cluster else evaluate(*common)
 
     def _take_up(self, folder: Path, part: str, done: Done) -> None:
         """Go through what was written as if it were found out now, and note in `done` what that was."""
         self.finished = self.description["finished"]
-        for block in blocks(folder, part, dict(enumerate(self.plan.conditions))):
+        conditions = dict(enumerate(self.plan.conditions))
+        read(folder, part, conditions, self.description["data"])  # raises for records that no run wrote
+        for block in blocks(folder, part, conditions):
             self.writer.written += 1
+            self._tell(block)
             self._take_in(block)
             done.add(block, self.plan.sampled)
             for one in block.calibration:
                 self.calibrated.setdefault((one.model, one.dataset), set()).update(one.rows.tolist())
+
+        self.dropped |= {pair for pair in self._pairs if self.found.decided(*pair)}
+
+    @property
+    def _pairs(self) -> list[tuple[str, Condition]]:
+        return [(alias, condition) for condition, aliases in self.plan.shown.items() for alias in aliases]
+
+    def _take_over(self, runs: Sequence[Path]) -> None:
+        """Write what earlier runs have found out already as if it were found out now."""
+        found = reusing.known(runs, self.description, self.plan, self.settings.keep == "logits")
+        if found:
+            self.description["notes"].append(reusing.sentence(found, self.plan))
+            self.writer.describe(self.description)
+        self.dropped |= {*found}
+        for block in reusing.blocks_of(found, self.plan):
+            self._take_in(block)
+            self.writer.add(block, self.numbers)
 
     def _take_in(self, block: Block) -> None:
         self.images_done += block.images
@@ -141,11 +182,11 @@ class Run:
 
     @property
     def images_expected(self) -> int:
-        """Images that will have gone by at the end, calibration and judged ones."""
+        """Images that will have gone by at the end, calibration and (about, of a shard) judged ones."""
         calibration = sum(len(self.splits[name]["calibration"]) for name in self.plan.calibrated)
         judged = {condition.dataset for condition in self.plan.conditions}
         again = {condition.dataset for condition in self.plan.sampled}  # once more for what is sampled
-        return calibration + sum(len(self.splits[name]["judged"]) for name in [*judged, *again])
+        return calibration + sum(len(self.splits[name]["judged"]) for name in [*judged, *again]) // self.settings.shard[1]
 
     def advance(self) -> bool:
         """Do the next block and write it down; False once there is none left."""
@@ -156,28 +197,32 @@ class Run:
             if self.suite.decision.stop == "decided":
                 self._stop_what_is_decided(last=True)
             self.finished = self.description["finished"] = True
+            self.description["blocks"] = self.writer.written
             self.description["notes"] += self._share()
             self.description["provenance"] |= {"seconds": round(time.monotonic() - self.begun, 1), "images decoded": self.images_done}
             self.writer.describe(self.description)
             return False
         block = self._new(block)
         self._take_in(block)
-        fresh = [note for note in block.notes if note not in self.description["notes"]]
-        facts = {name: fact for name, fact in block.facts.items() if self.description["provenance"].get(name) != fact}
-        if fresh or facts:
-            self.description["notes"] += fresh
-            self.description["provenance"] |= facts
+        if self._tell(block):
             self.writer.describe(self.description)
         self.writer.add(block, self.numbers)
         return True
+
+    def _tell(self, block: Block) -> bool:
+        """Put what a block says to the reader into the description; whether that is news."""
+        fresh = [note for note in block.notes if note not in self.description["notes"]]
+        facts = {name: fact for name, fact in block.facts.items() if self.description["provenance"].get(name) != fact}
+        self.description["notes"] += fresh
+        self.description["provenance"] |= facts
+        return bool(fresh or facts)
 
     def _share(self) -> list[str]:
         """A sentence on how much was shown, where a run may stop early."""
         if self.suite.decision.stop != "decided":
             return []
-        pairs = [(alias, condition) for condition, aliases in self.plan.shown.items() for alias in aliases]
-        shown = sum(self.found.seen(*pair) for pair in pairs)
-        whole = sum(len(self.splits[condition.dataset]["judged"]) for _, condition in pairs)
+        shown = sum(self.found.seen(*pair) for pair in self._pairs)
+        whole = sum(len(self.splits[condition.dataset]["judged"]) for _, condition in self._pairs)
         return [f"stopped when decided: {shown:,} of {whole:,} images under conditions were shown ({shown / whole:.1%})"]
 
     def verdict(self, check: Check, alias: str) -> Verdict | None:
@@ -186,7 +231,7 @@ class Run:
             return early
         if self.finished:
             return self._all_together(alias)[check.name]
-        if not all(self.found.decided(alias, condition) for condition in check.needed):
+        if self.settings.shard[1] > 1 or not all(self.found.decided(alias, condition) for condition in check.needed):
             return None
         outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
         verdict = judging.judge(check, alias, outcomes, self.suite.decision, max(self.gates, 1), self.baseline.get(alias))
@@ -199,7 +244,10 @@ class Run:
             later = [check for check in self.plan.checks[alias] if (alias, check.name) not in self.decided]
             needed = {condition for check in later for condition in check.needed}
             outcomes = {condition: self.found.outcome(alias, condition, self.description["broken"]) for condition in needed}
-            made = judging.judge_all(later, alias, outcomes, self.suite.decision, self.gates, self.baseline.get(alias))
+            if self.settings.shard[1] > 1:
+                made = [judging.of_shard(check, alias, outcomes, self.suite.decision, self.settings.shard) for check in later]
+            else:
+                made = judging.judge_all(later, alias, outcomes, self.suite.decision, self.gates, self.baseline.get(alias))
             self.together[alias] = {verdict.check: verdict for verdict in made}
         return self.together[alias]
 
@@ -218,7 +266,7 @@ class Run:
         outcomes = {condition: self.found.outcome(alias, condition) for condition in check.needed}
         baseline = self.baseline.get(alias)
         good = self.good_parts.setdefault((alias, check.name), set())
-        found = judging.early(check, alias, outcomes, self.suite.decision, max(self.gates, 1), baseline, look, good)
+        found = judging.early(check, alias, outcomes, self.alone, max(self.gates, 1), baseline, look, good)
         return found or judging.certain(check, alias, outcomes, self.suite.decision)
 
     def _good_already(self, alias: str, check: Check, condition: Condition) -> bool:
@@ -244,11 +292,21 @@ class Run:
         lines = str(error).strip().splitlines()
         self.description["broken"] = f"the run broke with {type(error).__name__}: {lines[0] if lines else ''}"
         self.finished = True
-        self.writer.describe(self.description)
+        with suppress(UsageError):  # on a full disk: what was written stays, and the verdicts of this process say so
+            self.writer.describe(self.description)
 
     def close(self) -> None:
         """Stop computing, and give the models back as they were."""
         self.blocks.close()
+
+    def _readable(self) -> tuple[dict[str, Dataset], list[str]]:
+        """The data sets without the few images that cannot be read and may be left out, and a sentence on each that has such."""
+        found = {
+            name: without_unreadable(dataset, name, self.settings.unreadable, self.settings.workers)
+            for name, dataset in self.datasets.items()
+            if self._uses(name)
+        }
+        return {**self.datasets, **{name: readable for name, (readable, _) in found.items()}}, [told for _, told in found.values() if told]
 
     def _uses(self, name: str) -> bool:
         return name in self.plan.calibrated or any(condition.dataset == name for condition in self.plan.conditions)
@@ -362,6 +420,7 @@ def _provenance(
         },
         "seed": settings.seed,
         "order": "shuffled" if settings.shuffle else "as stored",
+        **({"shard": "{} of {}".format(*settings.shard)} if settings.shard[1] > 1 else {}),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
         "batch size": settings.batch_size or "auto",
         "mixed precision": settings.amp,
@@ -377,6 +436,14 @@ def _normalisation(classifier: Any) -> str:
     if not (isinstance(mean, torch.Tensor) and isinstance(std, torch.Tensor)):
         return "inside the model"
     return " and ".join(f"{name} {', '.join(f'{x:g}' for x in part.flatten().tolist())}" for name, part in (("mean", mean), ("std", std)))
+
+
+def _code(reference: str) -> str:
+    """What a model's code is known by: the hash of its file, or its name in a package; empty where it is not known."""
+    if reference == "given":
+        return ""
+    path = Path(reference.rpartition(":")[0] if ".py:" in reference else reference).expanduser()
+    return f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}" if path.is_file() else reference
 
 
 def _weights(classifier: Any) -> str:
@@ -407,21 +474,3 @@ def _meaning(dataset: Dataset) -> str:
         digest = hashlib.sha256(repr([*map(tuple, dataset.space.outputs)]).encode()).hexdigest()[:8]
         parts.append(f", {dataset.space} (sha256 {digest})")
     return "".join(parts)
-
-
-def folder_for(reports: Path, suite: str, aliases: Sequence[str]) -> Path:
-    """A new folder `<suite>-<model>-<time>` for a run. Raises `UsageError` where it cannot be made."""
-    models = aliases[0] if len(aliases) == 1 else f"{len(aliases)}-models"
-    stem = f"{suite}-{models}-{datetime.now():%Y%m%d-%H%M%S}"
-    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
-        folder = reports / f"{stem}{suffix}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UsageError(
-                f"expected a folder for reports that can be written to, got {reports} ({error.strerror}); use --reports DIR"
-            ) from error
-        return folder
-    raise UsageError(f"expected room for one more report named {stem} in {reports}; wait a second and run again")

@@ -1,6 +1,7 @@
 """Which images are shown, in which order and preparation: a data set as batches on a device, and what its images are called."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -11,10 +12,11 @@ from torch import Tensor
 from robustsuite import decoding
 from robustsuite.label_spaces import likeliest
 from robustsuite.numerics.random import image_keys, key_of
-from robustsuite.records import Dataset, Preprocessing, Settings, Split
+from robustsuite.records import Condition, Dataset, Preprocessing, Settings, Split
 from robustsuite.roles import Labels, Levels, Logits
 
 AUTO_BATCH = {"cpu": 64, "cuda": 256}
+FEW_OF_EACH = 4  # images of each condition in a batch of sampled pairs
 POOL = 4
 """Batches that are decoded together where there are attacks: images wait there for the places of those that fall."""
 
@@ -86,10 +88,11 @@ class Showing:
         return dict.fromkeys(self.preparations, Preprocessing()) if self.datasets[name].as_stored else self.preparations
 
     def share(self, count: int) -> tuple[int, int]:
-        """The places, of `count`, that are this shard's: whole batches, so that all shards together show what one run shows."""
+        """The places, of `count`, that are this shard's: whole batches where there are enough, as one run would show them."""
         shard, shards = self.settings.shard
-        batches = -(-count // self.together)
-        begin, end = (min(batches * part // shards * self.together, count) for part in (shard - 1, shard))
+        unit = self.together if count > (shards - 1) * self.together else 1
+        units = -(-count // unit)
+        begin, end = (min(units * part // shards * unit, count) for part in (shard - 1, shard))
         return begin, end
 
     def calibration(self, name: str) -> Iterator[Prepared]:
@@ -99,10 +102,12 @@ class Showing:
 
     def judged(self, name: str, done: int = 0) -> Iterator[Prepared]:
         """This shard's judged images, in the run's order, but for those that are `done`."""
-        rows = self._ordered(name, "judged")
-        begin, end = self.share(len(rows))
-        places = np.arange(begin + done, end)
-        yield from self.read(name, rows[places], places, self.together)
+        begin, end = self.share(len(self.splits[name]["judged"]))
+        yield from self.judged_at(name, np.arange(begin + done, end))
+
+    def judged_at(self, name: str, places: np.ndarray) -> Iterator[Prepared]:
+        """The judged images at these places of the run's order."""
+        yield from self.read(name, self._ordered(name, "judged")[places], places, self.together)
 
     def read(self, name: str, rows: np.ndarray, places: np.ndarray, size: int) -> Iterator[Prepared]:
         """Images in the order given, which are at these places of the random order if there is one."""
@@ -116,9 +121,20 @@ class Showing:
             yield {way: Shown(batch.rows, labels, levels.to(self.device), own, arrival) for way, levels in batch.levels.items()}
 
     def pairs(self, name: str, conditions: int) -> np.ndarray:
-        """Every pair of a judged image and a condition once, in random order, as the image's place times `conditions` plus the condition's."""
+        """Every pair of a judged image and a condition once, in random order: the image's place times `conditions`, plus the other's."""
         count = len(self.splits[name]["judged"]) * conditions
         return np.random.default_rng(abs(key_of("pairs", self.settings.seed, name))).permutation(count)
+
+    def left(
+        self, name: str, conditions: Sequence[Condition], wanted: AbstractSet[Condition], place: int
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """The order of the pairs; this shard's places from `place` on whose condition is still wanted; how many to show at a time."""
+        count = len(conditions)
+        order = self.pairs(name, count)
+        begin, end = self.share(len(order))
+        place, order = max(begin, place), order[:end]
+        held = np.isin(np.arange(count), [number for number, condition in enumerate(conditions) if condition in wanted])
+        return order, place + np.flatnonzero(held[order[place:] % count]), max(self.size, FEW_OF_EACH * len(wanted))
 
     def ids(self, name: str, shown: Shown) -> list[str]:
         """The names of the images."""

@@ -14,7 +14,7 @@ from torch import nn
 from toy import Toy
 
 import robustsuite
-from robustsuite import UsageError
+from robustsuite import UsageError, store
 from robustsuite.assembling import assemble
 from robustsuite.judging import early, judge
 from robustsuite.records import Check, Decision, Gate, Report
@@ -192,7 +192,7 @@ def test_another_version_of_a_corruption_is_refused(toy: Toy) -> None:
     file = old / "run-0.json"
     description = json.loads(file.read_text())
     description["protocol"]["condition images/contrast-1"] = "version 0"
-    file.write_text(json.dumps(description))
+    file.write_bytes(store.described(description))
     assert "its condition images/contrast-1 is version 0, and here it is version 1" in refused(toy, old)
 
 

@@ -1,6 +1,7 @@
 """Runs on disk: what is written is read back to the bit, a killed run has lost a block at most, damage is told."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import Toy
 
+import robustsuite
 from robustsuite import store
 from robustsuite.assembling import assemble
 from robustsuite.errors import UsageError
@@ -118,14 +120,13 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         raise OSError("no space left on device")
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(UsageError, match="no space"):
         store.write_whole(path, b"new content")
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Path:
-    import robustsuite
-
     monkeypatch.chdir(toy.folder)
     robustsuite.evaluate("toy", [toy.reference()], {"images": toy.images}, batch_size=1, workers=0, reports=toy.folder / "reports")
     (folder,) = (toy.folder / "reports").iterdir()
@@ -133,8 +134,6 @@ def run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_report_is_made_again_byte_for_byte_without_model_images_or_torch(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
     folder = run(toy, monkeypatch)
     before = {name: (folder / name).read_bytes() for name in ("report.html", "results.json", "summary.md")}
     for name in before:
@@ -179,3 +178,38 @@ def test_a_run_of_a_newer_version_is_refused(toy: Toy, monkeypatch: pytest.Monke
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected a run's folder"):
         assemble(tmp_path)
+
+
+def test_one_flipped_bit_of_a_block_is_found(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run(toy, monkeypatch)
+    victim = sorted(folder.glob("blocks-*/*.safetensors"))[0]
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1  # in a number, where nothing else could tell
+    victim.write_bytes(content)
+    with pytest.raises(UsageError, match=rf"{victim.name}, got a damaged file \(its checksum is another\)"):
+        assemble(folder)
+
+
+def test_a_changed_description_is_found(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run(toy, monkeypatch)
+    (file,) = folder.glob("run-*.json")
+    file.write_text(file.read_text().replace("at_least = 0.9", "at_least = 0.1"))
+    with pytest.raises(UsageError, match="got one that was changed or damaged since; delete it and take the run up again with --rs-resume"):
+        assemble(folder)
+
+
+def test_a_lost_description_is_made_again_from_the_blocks(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run(toy, monkeypatch)
+    (file,) = folder.glob("run-*.json")
+    before = assemble(folder)
+    file.unlink()
+    robustsuite.evaluate("toy", [toy.reference()], {"images": toy.images}, batch_size=1, workers=0, resume=folder)
+    after = assemble(folder)
+    assert (after.verdicts, after.notes, after.results) == (before.verdicts, before.notes, before.results)
+    differing = {name for name in before.provenance if before.provenance[name] != after.provenance.get(name)}
+    assert differing <= {"started", "seconds"}
+
+
+def test_a_block_is_named_by_its_content(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in run(toy, monkeypatch).glob("blocks-*/*.safetensors"):
+        assert path.stem.partition("-")[2] == store.checksum(path.read_bytes())
