@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from robustsuite.api import attack as attack
+    from robustsuite.api import compare as compare
     from robustsuite.api import corrupt as corrupt
     from robustsuite.api import evaluate as evaluate
     from robustsuite.api import fit as fit
@@ -24,7 +25,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(
-        ("attack", "corrupt", "evaluate", "fit", "judge", "load_dataset", "load_model", "load_suite", "measure", "read_report"),
+        ("attack", "compare", "corrupt", "evaluate", "fit", "judge", "load_dataset", "load_model", "load_suite", "measure", "read_report"),
         "robustsuite.api",
     ),
     **dict.fromkeys(("EvaluationError", "UsageError"), "robustsuite.errors"),
@@ -34,6 +35,7 @@ __all__ = [
     "EvaluationError",
     "UsageError",
     "attack",
+    "compare",
     "corrupt",
     "evaluate",
     "fit",

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustsuite import assembling, attacking, catalog, corrupting, judging, loading, suite_files
+from robustsuite import assembling, attacking, catalog, comparing, corrupting, judging, loading, suite_files
 from robustsuite.attacking import AttackResult
 from robustsuite.classifying import Subject, evaluation_mode
 from robustsuite.errors import UsageError
+from robustsuite.notebook import ShownReport, shown
 from robustsuite.numerics.condense import checked, condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.random import image_keys
@@ -21,6 +22,7 @@ from robustsuite.predictions import Outcome
 from robustsuite.records import (
     Attacked,
     Check,
+    Comparison,
     Condition,
     Corrupted,
     Dataset,
@@ -28,16 +30,15 @@ from robustsuite.records import (
     Measurement,
     Model,
     Norm,
-    Report,
     Settings,
     Suite,
     ThreatModel,
 )
 from robustsuite.rejudging import aliases_in, rejudge
-from robustsuite.reporting.json import from_json
 from robustsuite.roles import Classifier, Images, Labels, Levels, Logits, Recalibration
-from robustsuite.running import Run, folder_for
-from robustsuite.writing import write
+from robustsuite.running import Run
+from robustsuite.store import folder_for
+from robustsuite.writing import read, write
 
 
 def corrupt(
@@ -195,7 +196,11 @@ def evaluate(
     baseline: str | Path | None = None,
     reports: str | Path | None = None,
     resume: str | Path | None = None,
-) -> Report:
+    shard: tuple[int, int] = (1, 1),
+    reuse: str | Path | None = None,
+    unreadable: int = 0,
+    timeout: float | None = None,
+) -> ShownReport:
     """Judge models by a suite: what `pytest --suite` does, without pytest.
 
     Args:
@@ -212,6 +217,11 @@ def evaluate(
         baseline: the folder of an earlier run, for checks that say `no_worse_than_baseline`.
         reports: a folder to write the run into; by default nothing is kept.
         resume: the folder of a run that was killed, to be taken up where it stopped; instead of `reports`.
+        shard: which part of the judged images to show, and of how many; `robustsuite merge` judges all parts.
+        unreadable: so many images of a data set may be left out, named in the report, where they cannot be read; more are an error.
+        timeout: seconds that a model may take for a batch; what hangs is an error of that model's checks.
+
+        reuse: a run, or a folder of runs, from which what is the same is taken over instead of being shown again.
 
     Raises:
         UsageError: anything the user can mend. What cannot be evaluated becomes a verdict `error` instead.
@@ -227,23 +237,23 @@ def evaluate(
     given = {name: found for name, found in (data or {}).items() if isinstance(found, Dataset)}
     folders = {name: Path(found) for name, found in (data or {}).items() if not isinstance(found, Dataset)}
     datasets = given | loading.load_datasets(suite, folders, without=given)
-    settings = Settings(device, batch_size, workers, amp, seed, shuffle, keep)  # pyright: ignore[reportArgumentType]
+    settings = Settings(device, batch_size, workers, amp, seed, shuffle, keep, shard, unreadable, timeout)  # pyright: ignore[reportArgumentType]
     with TemporaryDirectory() as temporary:
         aliases = [model.alias for model in judged]
         folder = Path(resume) if resume else folder_for(Path(reports or temporary), suite.name, aliases)
         earlier = None if baseline is None else Path(baseline)
         selected = dict.fromkeys(aliases, suite.checks)
-        run = Run(suite, selected, judged, datasets, settings, folder, baseline=earlier, resume=bool(resume))
+        known = () if reuse is None else (Path(reuse),)
+        run = Run(suite, selected, judged, datasets, settings, folder, baseline=earlier, resume=bool(resume), reuse=known)
         while run.advance():
             pass
         del run  # and its records: the report is made from those on disk
         report = assembling.assemble(folder)
-        if reports is not None or resume is not None:
-            write(report, folder)
-    return report
+        page = write(report, folder) if reports is not None or resume is not None else None
+    return shown(report, page)
 
 
-def judge(run: str | Path, suite: Suite | str, data: Mapping[str, str] | None = None, *, reports: str | Path | None = None) -> Report:
+def judge(run: str | Path, suite: Suite | str, data: Mapping[str, str] | None = None, *, reports: str | Path | None = None) -> ShownReport:
     """Judge a stored run by a suite, from its records alone: no model, no images.
 
     Args:
@@ -260,18 +270,34 @@ def judge(run: str | Path, suite: Suite | str, data: Mapping[str, str] | None = 
         folder = folder_for(Path(reports or temporary), suite.name, aliases_in(Path(run)))
         rejudge(Path(run), suite, folder, data)
         report = assembling.assemble(folder)
-        if reports is not None:
-            write(report, folder)
-    return report
+        page = write(report, folder) if reports is not None else None
+    return shown(report, page)
 
 
-def read_report(path: str | Path) -> Report:
+def compare(
+    candidate: str | Path | Sequence[str | Path], baseline: str | Path | None = None, *, reports: str | Path | None = None
+) -> Comparison:
+    """What the models of stored runs do otherwise than a baseline's, image by image, from the records alone.
+
+    Args:
+        candidate: the folder of a run, or of each of several.
+        baseline: the folder of the run that they are held against; by default the first of several, or the first model of the only one.
+        reports: a folder to write an HTML page into; by default nothing is written.
+
+    Raises:
+        UsageError: no readable run, models that cannot be matched, or runs that were not measured in the same way.
+    """
+    several = [candidate] if isinstance(candidate, str | Path) else list(candidate)
+    found = comparing.compare([Path(folder) for folder in [*([] if baseline is None else [baseline]), *several]])
+    if reports is not None:
+        comparing.write(found, Path(reports))
+    return found
+
+
+def read_report(path: str | Path) -> ShownReport:
     """A report from its `results.json`, or from the folder that holds it."""
     path = Path(path)
-    file = path / "results.json" if path.is_dir() else path
-    if not file.is_file():
-        raise UsageError(f"expected a report's results.json at {file}, got nothing there; check the path")
-    return from_json(file.read_text(encoding="utf-8"))
+    return shown(read(path), (path if path.is_dir() else path.parent) / "report.html")
 
 
 def _names(ids: Sequence[str] | None, count: int) -> Sequence[str]:

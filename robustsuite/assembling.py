@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from robustsuite import judging, label_quality, measuring, planning, store, suite_files, tabulating
+from robustsuite import differing, judging, label_quality, measuring, planning, store, suite_files, tabulating
 from robustsuite.doubting import doubts
 from robustsuite.errors import UsageError
 from robustsuite.label_quality import Estimate
 from robustsuite.measuring import Outcomes
 from robustsuite.predictions import CalibrationLogits, Outcome
-from robustsuite.records import Check, Condition, Decision, Example, Measurement, Plan, Report, Suite, Verdict
+from robustsuite.records import Check, Condition, Decision, Difference, Example, Flip, Measurement, Plan, Report, Suite, Verdict
 
 THUMBNAIL = 112  # pixels of the longer side; smaller images are kept as they are
 
@@ -34,6 +34,8 @@ def assemble(folder: Path) -> Report:
     notes: list[str] = []
     estimates: list[Estimate] = []
     without: list[Verdict] = []
+    differences: list[Difference] = []
+    flips: list[Flip] = []
     suite, facts, data = None, {}, {}
     for part, description in parts(folder).items():
         suite = suite_files.parse(description["suite"]["text"], Path(description["suite"]["path"]))
@@ -50,6 +52,12 @@ def assemble(folder: Path) -> Report:
         early = {(made["model"], made["check"]): _verdict(made) for made in description.get("decided", ())}
         for alias, checks in plan.checks.items():
             later = [check for check in checks if (alias, check.name) not in early]
+            shard = description.get("shard", (1, 1))
+            if shard[1] > 1:
+                verdicts += [
+                    early.get((alias, one.name)) or judging.of_shard(one, alias, own[alias], suite.decision, shard) for one in checks
+                ]
+                continue
             made = judging.judge_all(later, alias, own[alias], suite.decision, gates, before.get(alias))
             suspected, said = label_quality.estimates(_clean(suite, plan, alias, own[alias]), description["data"])
             without += _judged_without(suspected, later, own[alias], suite, before.get(alias))
@@ -57,6 +65,8 @@ def assemble(folder: Path) -> Report:
             found_later = {verdict.check: verdict for verdict in made}
             verdicts += [early.get((alias, check.name)) or found_later[check.name] for check in checks]
         verdicts += [_verdict(made) for made in description.get("skipped", ())]
+        changes, flipped = _since_baseline(folder, suite, plan, own, before, description)
+        differences, flips = [*differences, *changes], [*flips, *flipped]
         outcomes += [own[alias][condition] for alias in plan.checks for condition in plan.conditions if alias in plan.shown[condition]]
         logits += found.calibration()
         examples += _examples(found, plan, own, description["data"])
@@ -78,13 +88,28 @@ def assemble(folder: Path) -> Report:
         suspect_counts=label_quality.counts(estimates),
         verdicts_without_suspects=tuple(without),
         placements=tabulating.placements(results, tabulating.comparable(suite.data, data, facts)),
+        classes=tabulating.classes(outcomes, data),
+        confusions=tabulating.confusions(outcomes, data),
+        differences=tuple(differences),
+        flips=tuple(flips),
         examples=tuple(examples),
-        provenance=facts,
+        provenance=facts | _left_out(suite, verdicts),
         notes=tuple(dict.fromkeys([*doubts(outcomes), *notes])),
         decision=suite.decision,
         description=suite.description,
         higher_is_better=measuring.directions(),
     )
+
+
+def _left_out(suite: Suite, verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+    """Which checks of the suite were selected for no model, and which for some only, as a fact of the report's provenance."""
+    judged = {(verdict.check, verdict.model) for verdict in verdicts}
+    aliases = dict.fromkeys(verdict.model for verdict in verdicts)
+    left = []
+    for check in suite.checks:
+        without = [alias for alias in aliases if (check.name, alias) not in judged]
+        left += [check.name] if len(without) == len(aliases) else [f"{check.name} on {alias}" for alias in without]
+    return {"not selected": left} if left else {}
 
 
 def _clean(suite: Suite, plan: Plan, alias: str, own: Mapping[Condition, Outcome]) -> list[Outcome]:
@@ -111,6 +136,42 @@ def _judged_without(
 
 BASELINE = "baseline"
 """The folder of a run that holds the records of the earlier one it was compared with."""
+
+
+EARLIER = "the baseline"
+"""What the earlier run is called where numbers are told beside its own."""
+
+FLIPS = 200
+"""Flips that a report tells of each model."""
+
+
+def _since_baseline(
+    folder: Path,
+    suite: Suite,
+    plan: Plan,
+    own: Mapping[str, Mapping[Condition, Outcome]],
+    before: Mapping[str, Outcomes],
+    description: Mapping[str, Any],
+) -> tuple[list[Difference], list[Flip]]:
+    """What became of every check and image since the baseline, of the models that both runs know."""
+    differences: list[Difference] = []
+    flips: list[Flip] = []
+    mine, theirs = description.get("protocol", {}), protocol_of(parts(folder / BASELINE)) if before else {}
+    for alias, checks in plan.checks.items():
+        others = {
+            condition: outcome
+            for condition, outcome in before.get(alias, {}).items()
+            if all(mine.get(fact) == theirs.get(fact) for fact in (f"condition {condition}", f"data {condition.dataset}"))
+        }
+        if others:
+            differences += differing.differences(checks, alias, own[alias], EARLIER, others, suite.decision.alpha)
+            flips += differing.flips(alias, own[alias], EARLIER, others, description["data"])[:FLIPS]
+    return differences, flips
+
+
+def protocol_of(descriptions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """How the parts of a run were measured, each fact by what it is called; see `comparing.protocol`."""
+    return {name: fact for description in descriptions.values() for name, fact in description.get("protocol", {}).items()}
 
 
 def outcomes_of(folder: Path) -> dict[str, dict[Condition, Outcome]]:
@@ -153,9 +214,11 @@ def _examples(found: store.Found, plan: Plan, outcomes: Mapping[str, Mapping[Any
         images = data[picture.condition.dataset]
         content = _encoded(picture.pixels)
         for alias in [picture.model] if picture.model else plan.shown[picture.condition]:
-            outcome = outcomes[alias][picture.condition]
+            outcome = outcomes.get(alias, {}).get(picture.condition)
+            if outcome is None or outcome.predictions is None:
+                continue
             place = np.flatnonzero(outcome.rows == picture.row)
-            if outcome.predictions is None or not len(place):
+            if not len(place):
                 continue
             own = outcome.predictions.take(place)
             examples.append(

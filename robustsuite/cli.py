@@ -1,18 +1,21 @@
-"""`robustsuite`: what needs no pytest. `list`, `show`, `data`, `judge`, `report`, `schema`."""
+"""`robustsuite`: what needs no pytest. `list`, `show`, `data`, `judge`, `report`, `compare`, `export`, `schema`."""
 
 import argparse
 import inspect
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from robustsuite import catalog, suite_files, suite_grammar
+from robustsuite import catalog, exporting, suite_files, suite_grammar
 from robustsuite.errors import EvaluationError, UsageError
 from robustsuite.records import Report
+from robustsuite.reporting.schema import results_schema
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,13 +40,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help="a folder to open, by the data set's own name")
     report = commands.add_parser("report", help="make a run's report again from its records, without model or images")
     report.add_argument("run", type=Path, help="the folder of a run")
+    report.add_argument("--verbose", action="store_true", help="tell of every check in full, and of every condition")
     judge = commands.add_parser("judge", help="judge a run's records by another suite, without model or images")
     judge.add_argument("run", type=Path, help="the folder of a run; one made with --rs-keep logits can be asked most")
     judge.add_argument("--suite", required=True, metavar="NAME|PATH")
     judge.add_argument("--data", action="append", default=[], metavar="NAME=DATA", help="the run's name of a data set of the suite")
     judge.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the new run is written")
-    commands.add_parser("schema", help="the JSON Schema of a suite file")
+    keeping = commands.add_parser("store", help="the runs in a folder: list them, verify their records, clear away what may go")
+    keeping.add_argument("action", choices=("list", "verify", "gc"))
+    keeping.add_argument("reports", type=Path, nargs="?", default=Path("reports"), metavar="DIR", help="a folder of runs (reports)")
+    keeping.add_argument("--older-than", type=float, metavar="DAYS", help="gc: runs that nobody has touched for so long, too")
+    keeping.add_argument("--dry-run", action="store_true", help="gc: say what would go")
+    merge = commands.add_parser("merge", help="put the shards of a run together (--rs-shard), and judge them")
+    merge.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of every shard")
+    merge.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the whole run is written")
+    export = commands.add_parser("export", help="a run's numbers as parquet, CSV, the Hugging Face Hub's files, or into a tracker")
+    export.add_argument("run", type=Path, help="the folder of a run, or its results.json")
+    export.add_argument("--to", required=True, choices=exporting.FORMS, help="mlflow and wandb are told where to by their own variables")
+    export.add_argument("--out", type=Path, metavar="DIR", help="where files are written (by default into the run)")
+    export.add_argument("--dataset", default="", metavar="ORG/NAME", help="of hugging-face: the benchmark that the results belong to")
+    export.add_argument("--source", default="", metavar="URL", help="of hugging-face: where the report can be read")
+    compare = commands.add_parser("compare", help="what models do otherwise than the first, from the records of runs")
+    compare.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, the reference first; or one of several models")
+    compare.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the page is written")
+    schema = commands.add_parser("schema", help="the JSON Schema of a suite file, or of results.json")
+    schema.add_argument("of", nargs="?", choices=("suite", "results"), default="suite")
     chosen = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal or log that is not in UTF-8 gets what it cannot show in another form
+            stream.reconfigure(errors="backslashreplace")
     try:
         match chosen.command:
             case "list":
@@ -53,11 +78,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "data":
                 _data(chosen.names, chosen.data)
             case "report":
-                _report(chosen.run)
+                _report(chosen.run, chosen.verbose)
             case "judge":
                 return _judge(chosen.run, chosen.suite, chosen.data, chosen.reports)
+            case "store":
+                return _store(chosen.action, chosen.reports, chosen.older_than, chosen.dry_run)
+            case "merge":
+                return _merge(chosen.runs, chosen.reports)
+            case "export":
+                _export(chosen.run, chosen.to, chosen.out, chosen.dataset, chosen.source)
+            case "compare":
+                _compare(chosen.runs, chosen.reports)
             case "schema":
-                print(json.dumps(suite_grammar.json_schema(), indent=2))
+                print(json.dumps(results_schema() if chosen.of == "results" else suite_grammar.json_schema(), indent=2))
     except (UsageError, EvaluationError) as error:
         print(f"robustsuite: {error}", file=sys.stderr)
         return 4
@@ -195,9 +228,10 @@ def _print_wrapped(text: str, indent: int) -> None:
 
 
 def _judge(run: Path, suite: str, data: Sequence[str], reports: Path) -> int:
+    from robustsuite.github_actions import announce
     from robustsuite.judging import exit_code
     from robustsuite.rejudging import aliases_in, rejudge
-    from robustsuite.running import folder_for
+    from robustsuite.store import folder_for
 
     demanded, wrong = suite_files.load(suite), [argument for argument in data if "=" not in argument]
     if wrong:
@@ -205,16 +239,80 @@ def _judge(run: Path, suite: str, data: Sequence[str], reports: Path) -> int:
     folder = folder_for(reports, demanded.name, aliases_in(run))
     rejudge(run, demanded, folder, dict(argument.split("=", 1) for argument in data))
     report = _report(folder)
+    for line in announce([(report, demanded)], os.environ):
+        print(line)
     return exit_code([(verdict.status, verdict.required) for verdict in report.verdicts], demanded.decision.inconclusive)
 
 
-def _report(folder: Path) -> Report:
+def _store(action: str, reports: Path, days: float | None, dry: bool) -> int:
+    from robustsuite import housekeeping
+
+    kept = housekeeping.runs(reports)
+    if action == "gc":
+        going = housekeeping.waste(reports, days)
+        freed = sum(0 if dry else housekeeping.remove(path) for path in going)
+        for path in going:
+            print(f"{'would remove' if dry else 'removed'} {path}")
+        print(f"{len(going)} removed, {freed / 1e6:.1f} MB" if not dry else f"{len(going)} would be removed")
+        return 0
+    wrong = 0
+    for one in kept:
+        if action == "list":
+            conditions = f"{one.conditions} {'condition' if one.conditions == 1 else 'conditions'}"
+            print(f"{one.folder}\n  {one.state}; {', '.join(one.models) or 'no model'}; {conditions}; {one.size / 1e6:.1f} MB")
+            continue
+        sentences = [*housekeeping.damage(one.folder)]
+        wrong += bool(sentences)
+        print(f"{one.folder}: {'damaged' if sentences else 'intact'}")
+        for sentence in sentences:
+            _print_wrapped(sentence, indent=4)
+    if action == "verify":
+        print(f"{len(kept) - wrong} of {len(kept)} runs are intact")
+    return 1 if wrong else 0
+
+
+def _merge(runs: Sequence[Path], reports: Path) -> int:
+    from robustsuite.assembling import parts
+    from robustsuite.judging import exit_code
+    from robustsuite.merging import merge
+    from robustsuite.store import folder_for
+
+    (told, *_) = parts(runs[0]).values()
+    folder = folder_for(reports, Path(told["suite"]["path"]).stem, list(told["selected"]))
+    try:
+        merge(runs, folder)
+    except UsageError:
+        folder.rmdir()
+        raise
+    report = _report(folder)
+    return exit_code([(verdict.status, verdict.required) for verdict in report.verdicts], report.decision.inconclusive)
+
+
+def _export(run: Path, form: str, out: Path | None, dataset: str, source: str) -> None:
+    from robustsuite.writing import read
+
+    report = read(run)
+    for line in exporting.export(report, run if run.is_dir() else run.parent, form, out, dataset, source):
+        print(line)
+
+
+def _compare(runs: Sequence[Path], reports: Path) -> None:
+    from robustsuite.comparing import compare, write
+    from robustsuite.reporting.comparison import lines
+
+    comparison = compare(runs)
+    path = write(comparison, reports)
+    print("\n".join(lines(comparison)))
+    print(f"\ncomparison: {path}")
+
+
+def _report(folder: Path, verbose: bool = False) -> Report:
     from robustsuite.assembling import assemble
     from robustsuite.reporting.terminal import lines
     from robustsuite.writing import write
 
     report = assemble(folder)
     path = write(report, folder)
-    print("\n".join(lines(report)))
+    print("\n".join(lines(report, verbose)))
     print(f"\nreport: {path}")
     return report

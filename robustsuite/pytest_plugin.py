@@ -8,12 +8,14 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from robustsuite.leasing import Cluster
     from robustsuite.records import Check, Decision, Model, Settings, Suite, Verdict
     from robustsuite.running import Run
 
@@ -23,8 +25,12 @@ OPTIONS = {  # name -> (default, help, choices); each is also an ini option, wit
     "workers": ("auto", "processes that decode images; 0 decodes in the main process", None),
     "amp": ("off", "mixed precision of forward passes", ("off", "bf16", "fp16")),
     "seed": ("0", "of every random draw", None),
+    "executor": ("here", "here: this process shows the images; ray: actors of Ray on this machine; ray=ADDRESS: on that cluster", None),
+    "actors": ("auto", "how many actors of Ray: by default one for each GPU, or for each core where there is none", None),
     "order": ("stored", "order in which images are shown", ("stored", "shuffled")),
     "keep": ("predictions", "logits: keep them all, so that the run's records can be judged by other suites", ("predictions", "logits")),
+    "unreadable": ("error", "exclude:N leaves out up to N images of a data set that cannot be read, and names them (default: error)", None),
+    "timeout": (None, "seconds that a model may take for a batch; one that hangs is an error of its checks (default: any time)", None),
     "inconclusive": (
         None,
         "what an undecided check means for the exit code (default: as the suite says, or hold)",
@@ -79,8 +85,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--baseline", default=None, metavar="RUN", help="the folder of an earlier run, for no_worse_than_baseline")
     group.addoption("--rs-resume", default=None, metavar="RUN", help="the folder of a run that was killed, to be taken up where it stopped")
+    group.addoption(
+        "--rs-reuse",
+        action="append",
+        metavar="DIR",
+        help="a run, or a folder of runs: conditions that are known from there are not shown again (repeatable)",
+    )
+    group.addoption("--rs-shard", default=None, metavar="I/N", help="show part I of N of the images; robustsuite merge judges all parts")
     group.addoption("--reports", default=None, metavar="DIR", help="where runs are written (default: reports)")
     parser.addini("rs_reports", "where robustsuite writes its runs", default="reports")
+    group.addoption("--rs-verbose", action="store_true", default=None, help="tell of every check in full, and of every condition")
+    parser.addini("rs_verbose", "tell of every check in full, and of every condition", type="bool", default=False)
     for name, (default, text, choices) in OPTIONS.items():
         group.addoption(f"--rs-{name}", default=None, choices=choices, metavar=None if choices else name.upper(), help=text)
         parser.addini(f"rs_{name.replace('-', '_')}", text, default=default)
@@ -180,9 +195,9 @@ class CheckItem(pytest.Item):
         self.verdict = self.verdict or self.plugin.pull(self)
         self.user_properties += _properties(self.verdict)
         if self.verdict.status == "error" and self.verdict.required:
-            raise CheckError(self.verdict.reason)
+            raise CheckError(_told(self.verdict))
         if self.verdict.status == "skipped":
-            pytest.skip(self.verdict.reason)
+            pytest.skip(_told(self.verdict))
 
     def runtest(self) -> None:
         """Turn the verdict into pytest's outcome."""
@@ -191,17 +206,17 @@ class CheckItem(pytest.Item):
         if not verdict.required:
             return
         if verdict.status == "failed":
-            raise CheckFailed(verdict.reason)
+            raise CheckFailed(_told(verdict))
         if verdict.status == "inconclusive":
             if self.plugin.decision(self.suite).inconclusive == "warn":
-                pytest.skip(f"inconclusive: {verdict.reason}")
-            raise CheckInconclusive(verdict.reason)
+                pytest.skip(f"inconclusive: {_told(verdict)}")
+            raise CheckInconclusive(_told(verdict))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The verdict in words; a traceback only for what is none of ours."""
         if isinstance(excinfo.value, CheckFailed | CheckInconclusive | CheckError) and self.verdict is not None:
             gate = f" (asked for: {self.verdict.gate})" if self.verdict.gate else ""
-            return f"{self.verdict.status}: {self.verdict.reason}{gate}"
+            return f"{self.verdict.status}: {_told(self.verdict)}{gate}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -230,6 +245,8 @@ class SuitePlugin:
             self.references_for(suite)
         self.data = loading.data_folders(given["data"], list(self.suites.values()))
         self.settings = self._settings()
+        self.cluster = self._cluster()
+        self.reused = tuple(map(Path, config.getoption("rs_reuse") or ()))
         self.baseline = Path(given_baseline) if (given_baseline := config.getoption("baseline")) else None
         self.resumed = self._resumed()
         for suite in self.suites.values():
@@ -240,6 +257,8 @@ class SuitePlugin:
         self.folders: dict[str, Path] = {}
         self.statuses: dict[str, str] = {}
         self.written: list[tuple[Any, Path]] = []
+        self.announced: list[str] = []
+        self.unwritten: list[str] = []  # why a report could not be written
         self.terminal: Any = None
         self._choose_arguments()
         config.addinivalue_line("markers", "robustsuite(suite, model, metric): a check of a robustness suite")
@@ -255,7 +274,56 @@ class SuitePlugin:
             seed=_number(self.config, "seed", 0) or 0,
             shuffle=_option(self.config, "order") == "shuffled",
             keep=_option(self.config, "keep"),
+            shard=self._shard(),
+            unreadable=self._unreadable(),
+            timeout=self._timeout(),
         )
+
+    def _unreadable(self) -> int:
+        given = _option(self.config, "unreadable") or "error"
+        policy, _, most = str(given).partition(":")
+        if given != "error" and not (policy == "exclude" and most.isdecimal()):
+            raise _usage_error()(f"expected --rs-unreadable error or exclude:N with a whole number N, got {given!r}")
+        return int(most or 0)
+
+    def _timeout(self) -> float | None:
+        given = _option(self.config, "timeout")
+        if given is None:
+            return None
+        try:
+            seconds = float(given)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < 1e6:  # false for NaN too
+            raise _usage_error()(f"expected --rs-timeout as seconds above 0, got {given!r}")
+        return seconds
+
+    def _shard(self) -> tuple[int, int]:
+        given = self.config.getoption("rs_shard") or "1/1"
+        number, _, count = given.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise _usage_error()(f"expected --rs-shard I/N with I from 1 to N, such as 1/4, got {given!r}")
+        if int(count) > 1 and _distributed(self.config):
+            raise _usage_error()(
+                "expected --rs-shard without -n: workers of a shard would each write a part of it; start more shards instead"
+            )
+        return int(number), int(count)
+
+    def _cluster(self) -> "Cluster | None":
+        """Where actors show the images; none where this process does."""
+        where = _option(self.config, "executor")
+        if where == "here":
+            return None
+        kind, _, address = where.partition("=")
+        if kind != "ray":
+            raise _usage_error()(f"expected --rs-executor here, ray or ray=ADDRESS, got {where!r}")
+        if find_spec("ray") is None:
+            raise _usage_error()("expected Ray for --rs-executor ray, which is not installed; pip install 'robustsuite[ray]'")
+        if _distributed(self.config):
+            raise _usage_error()("expected --rs-executor ray without -n: the actors are the workers; say how many with --rs-actors")
+        from robustsuite.leasing import Cluster
+
+        return Cluster(address, _number(self.config, "actors", 1))
 
     def _resumed(self) -> Path | None:
         given = self.config.getoption("rs_resume")
@@ -384,7 +452,8 @@ class SuitePlugin:
         pending = list(self.items)
         early = bool(session.config.getoption("maxfail"))
         tw = self.terminal._tw if self.terminal else None
-        progress = Progress(tw.write if tw else lambda text: None, live=bool(tw and tw.hasmarkup), flush=tw.flush if tw else lambda: None)
+        live = bool(self.terminal and self.terminal.isatty and os.environ.get("TERM") != "dumb")  # --color=yes makes no terminal of a log
+        progress = Progress(tw.write if tw else lambda text: None, live=live, flush=tw.flush if tw else lambda: None)
         while pending:
             for item in list(pending):
                 item.verdict = self._verdict(item, early)
@@ -439,7 +508,8 @@ class SuitePlugin:
         from dataclasses import replace
 
         from robustsuite import loading
-        from robustsuite.running import Run, folder_for
+        from robustsuite.running import Run
+        from robustsuite.store import folder_for
 
         selected: dict[str, list[Check]] = {}
         for item in items:
@@ -454,7 +524,9 @@ class SuitePlugin:
                 self.folders[suite.name] = folder_for(self.reports, suite.name, list(selected))
             part = "-".join([str(list(references).index(next(iter(selected)))), *selected, self.worker or ""]).rstrip("-")
             decided, folder = replace(suite, decision=self.decision(suite)), self.folders[suite.name]
-            return Run(decided, selected, models, datasets, self.settings, folder, part, self.baseline, self.resumed is not None)
+            resume, folders = self.resumed is not None, {name: Path(found) for name, found in self.data.items()}
+            more: dict[str, Any] = {"reuse": self.reused, "cluster": self.cluster, "folders": folders}
+            return Run(decided, selected, models, datasets, self.settings, folder, part, self.baseline, resume, **more)
         except _usage_error() as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -510,36 +582,63 @@ class SuitePlugin:
         policies = {self.decision(suite).inconclusive for suite in self.suites.values()}
         strictest = next(policy for policy in ("hold", "fail", "warn") if policy in policies)
         code = exit_code([(status, True) for status in found], strictest)
+        if self.unwritten and not code:  # a pass that nobody can read up on is none
+            code = exit_code([("error", True)], strictest)
         if code:
             session.exitstatus = code
 
     def _write_reports(self) -> None:
         from robustsuite.assembling import assemble
+        from robustsuite.github_actions import announce
         from robustsuite.writing import write
 
         self.runs.clear()  # and their records: reports are made from those on disk
-        for folder in self.folders.values():
+        suites = {suite.name: suite for suite in self.suites.values()}
+        told = []
+        for name, folder in self.folders.items():
             if any(folder.glob("run-*.json")):
-                report = assemble(folder)
-                self.written.append((report, write(report, folder)))
+                try:
+                    report = assemble(folder)
+                    self.written.append((report, write(report, folder)))
+                except _usage_error() as error:  # a full disk, or records that something else changed
+                    self.unwritten.append(str(error))
+                else:
+                    told.append((report, suites[name]))
+        self.announced = announce(told, os.environ)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """What a person wants to know; the path of the report last."""
-        from robustsuite.reporting.terminal import lines
+        from robustsuite.reporting.terminal import COLOURS, lines
 
         if self.worker:
             return
-        if not terminalreporter.stats.get("deselected") and self.config.getoption("reportchars") == "fE" and self._alone():
+        if self.config.getoption("reportchars") == "fE" and self._alone():
             terminalreporter.reportchars = ""  # pytest's own list would say it all again
+        given = self.config.getoption("rs_verbose")
+        verbose = self.config.getini("rs_verbose") if given is None else given
+        for line in self.announced:
+            terminalreporter.ensure_newline()
+            terminalreporter.write_line(line)
+        for sentence in self.unwritten:
+            terminalreporter.section("robustsuite: no report")
+            terminalreporter.write_line(sentence, red=True)
         for report, path in self.written:
             terminalreporter.section(f"robustsuite: {report.suite}")
-            for line in lines(report):
-                terminalreporter.write_line(line)
+            for line in lines(report, verbose):
+                colour = COLOURS.get(line[:1])
+                terminalreporter.write_line(line, **({colour: True} if colour else {}))
             terminalreporter.write_line("")
             terminalreporter.write_line(f"report: {path}")
 
     def _alone(self) -> bool:
         return len(self.config.args) == len(self.suites)
+
+
+def _told(verdict: "Verdict") -> str:
+    """The reason for a log and for JUnit: with what a model or a file is named in it as text."""
+    from robustsuite.reporting.plain import plain
+
+    return plain(verdict.reason)
 
 
 def _properties(verdict: "Verdict") -> list[tuple[str, str | float | int]]:
@@ -593,7 +692,7 @@ class XdistHooks:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker where to write. What can be wrong with data or models is found here, once, before any work."""
         from robustsuite import loading
-        from robustsuite.running import folder_for
+        from robustsuite.store import folder_for
 
         plugin = self.plugin
         try:

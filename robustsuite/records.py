@@ -216,6 +216,8 @@ class Settings:
         shuffle: show the images in a random order (fixed by the seed) instead of the data set's own.
         keep: `predictions`, or every image's `logits` too (4 bytes a class), for suites that judge the run's records later.
         shard: which part of the judged images to show, counted from 1, and of how many; `(1, 1)` is all of them.
+        unreadable: so many images of each data set may be left out, named, where they cannot be read; more are an error.
+        timeout: seconds that a model may take for one pass of a batch; any time where `None`.
     """
 
     device: str = "auto"
@@ -226,6 +228,8 @@ class Settings:
     shuffle: bool = False
     keep: Literal["predictions", "logits"] = "predictions"
     shard: tuple[int, int] = (1, 1)
+    unreadable: int = 0
+    timeout: float | None = None
 
 
 # ------------------------------------------------------------------------------------------------- what a suite demands
@@ -622,8 +626,9 @@ class Report:
     """Everything a reader may want of a run; every kind of output is written from it alone.
 
     `higher_is_better` says of each metric in the results which way is better. `suspects` are told up to a number of each model and data
-    set, `suspect_counts` in full; `verdicts_without_suspects` are those on checks that lose images with them, judged on all others. `classes`
-    and `confusions` are the worst of each model and data set; `differences` and `flips` are those from the baseline, flips up to a number.
+    set, `suspect_counts` in full; `verdicts_without_suspects` are those on checks that lose images with them, judged on all others.
+    `classes` and `confusions` are the worst of each model and data set; `differences` and `flips` are those from the baseline, flips up
+    to a number.
     """
 
     suite: str
@@ -648,4 +653,26 @@ class Report:
     decision: Decision = Decision()
     description: str = ""
     higher_is_better: Mapping[str, bool] = field(default_factory=dict)
-    schema_version: int = 1
+    schema_version: int = 2
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models held against others on the same images, from the records of their runs.
+
+    `sources` says of each model, by what it is called here, where it is from. `differences` are of every check that a pair has,
+    `conditions` of the accuracy under each condition (`check` is its name), without limits. `flips` are those of the images that
+    flipped under most conditions, up to a number of images. Each limit is wrong with probability at most `alpha`.
+    """
+
+    suite: str
+    title: str
+    sources: Mapping[str, str]
+    verdicts: tuple[Verdict, ...]
+    differences: tuple[Difference, ...]
+    conditions: tuple[Difference, ...] = ()
+    flips: tuple[Flip, ...] = ()
+    alpha: float = 0.05
+    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
