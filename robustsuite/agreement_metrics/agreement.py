@@ -2,6 +2,8 @@
 
 With a stronger model as the reference it needs no labels: what this one says where there are none is taken for right. It is then the
 accuracy only as far as the reference is.
+
+Source: the top-1 agreement of Stanton et al. 2021, "Does knowledge distillation really work?", arXiv:2106.05945.
 """
 
 from robustsuite.numerics.intervals import clopper_pearson

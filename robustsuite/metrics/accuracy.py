@@ -1,4 +1,7 @@
-"""Accuracy: the share of images whose prediction is the label (top-1). Under attack it is the robust accuracy."""
+"""Accuracy: the share of images whose prediction is the label (top-1). Under attack it is the robust accuracy.
+
+Source: top-1 as in Russakovsky et al. 2015, arXiv:1409.0575.
+"""
 
 import numpy as np
 

@@ -2,6 +2,8 @@
 
 Where a data set has only some of ImageNet's classes, papers print the accuracy among these; asked among all 1,000, a model is right less
 often, and the two are no more comparable than two data sets (ImageNet-A: robustness_metrics prints this one).
+
+Source: the other way of counting is that of Hendrycks et al. 2021, arXiv:1907.07174.
 """
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""Coverage: the share of images whose prediction set holds the label."""
+"""Coverage: the share of images whose prediction set holds the label.
+
+Source: Vovk, Gammerman & Shafer 2005, "Algorithmic learning in a random world".
+"""
 
 from robustsuite.numerics.intervals import clopper_pearson
 from robustsuite.predictions import PredictionSets

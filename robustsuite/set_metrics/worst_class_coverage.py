@@ -1,4 +1,7 @@
-"""Worst class coverage: the coverage of the class whose labels are missed most often."""
+"""Worst class coverage: the coverage of the class whose labels are missed most often.
+
+Source: label-conditional coverage, Vovk 2012, arXiv:1209.2673.
+"""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""How much lower the accuracy is under a shift than on the set it is compared with (its control)."""
+"""How much lower the accuracy is under a shift than on the set it is compared with (its control).
+
+Source: Recht et al. 2019, arXiv:1902.10811.
+"""
 
 from robustsuite.predictions import Predictions
 from robustsuite.shift_metrics._limits import accuracy_limits

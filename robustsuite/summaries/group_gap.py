@@ -1,4 +1,7 @@
-"""The gap between the best and the worst: of groups, how unequally a model treats them."""
+"""The gap between the best and the worst: of groups, how unequally a model treats them.
+
+Source: Buolamwini & Gebru 2018, "Gender shades", FAT*.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,7 @@
-"""The mean over conditions, each counting the same (as ImageNet-C averages over severities)."""
+"""The mean over conditions, each counting the same (as ImageNet-C averages over severities).
+
+Source: Hendrycks & Dietterich 2019, arXiv:1903.12261, section 3.
+"""
 
 from collections.abc import Mapping
 

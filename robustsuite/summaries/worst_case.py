@@ -1,4 +1,7 @@
-"""The worst condition: the lowest value where higher is better, else the highest."""
+"""The worst condition: the lowest value where higher is better, else the highest.
+
+Source: of groups, Sagawa et al. 2020, arXiv:1911.08731.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,7 @@
-"""The worst corruption: of the means over its severities, the lowest where higher is better, else the highest."""
+"""The worst corruption: of the means over its severities, the lowest where higher is better, else the highest.
+
+Source: the means are those of Hendrycks & Dietterich 2019, arXiv:1903.12261; the worst of them is ours.
+"""
 
 from collections.abc import Mapping, Sequence
 
