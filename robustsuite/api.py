@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustsuite import assembling, attacking, catalog, comparing, corrupting, judging, loading, suite_files
+from robustsuite import assembling, attacking, catalog, comparing, corrupting, explaining, judging, loading, suite_files
 from robustsuite.attacking import AttackResult
 from robustsuite.classifying import Subject, evaluation_mode
 from robustsuite.errors import UsageError
@@ -200,6 +200,7 @@ def evaluate(
     reuse: str | Path | None = None,
     unreadable: int = 0,
     timeout: float | None = None,
+    explain: str = "none",
 ) -> ShownReport:
     """Judge models by a suite: what `pytest --suite` does, without pytest.
 
@@ -220,6 +221,7 @@ def evaluate(
         shard: which part of the judged images to show, and of how many; `robustsuite merge` judges all parts.
         unreadable: so many images of a data set may be left out, named in the report, where they cannot be read; more are an error.
         timeout: seconds that a model may take for a batch; what hangs is an error of that model's checks.
+        explain: `eigen-cam`, `grad-cam` or `hires-cam`: the report's pictures tell what the model looked at. Needs the extra `explain`.
 
         reuse: a run, or a folder of runs, from which what is the same is taken over instead of being shown again.
 
@@ -227,6 +229,8 @@ def evaluate(
         UsageError: anything the user can mend. What cannot be evaluated becomes a verdict `error` instead.
     """
     suite = suite_files.load(suite) if isinstance(suite, str) else suite
+    if explain != "none":
+        explaining.require(explain)
     if isinstance(models, Mapping):
         judged = [Model(alias, "given", classifier, getattr(classifier, "preprocessing", None)) for alias, classifier in models.items()]
     else:
@@ -237,7 +241,7 @@ def evaluate(
     given = {name: found for name, found in (data or {}).items() if isinstance(found, Dataset)}
     folders = {name: Path(found) for name, found in (data or {}).items() if not isinstance(found, Dataset)}
     datasets = given | loading.load_datasets(suite, folders, without=given)
-    settings = Settings(device, batch_size, workers, amp, seed, shuffle, keep, shard, unreadable, timeout)  # pyright: ignore[reportArgumentType]
+    settings = Settings(device, batch_size, workers, amp, seed, shuffle, keep, shard, unreadable, timeout, explain)  # pyright: ignore[reportArgumentType]
     with TemporaryDirectory() as temporary:
         aliases = [model.alias for model in judged]
         folder = Path(resume) if resume else folder_for(Path(reports or temporary), suite.name, aliases)

@@ -15,9 +15,23 @@ from robustsuite.errors import UsageError
 from robustsuite.label_quality import Estimate
 from robustsuite.measuring import Outcomes
 from robustsuite.predictions import CalibrationLogits, Outcome
-from robustsuite.records import Check, Condition, Decision, Difference, Example, Flip, Measurement, Plan, Report, Suite, Verdict
+from robustsuite.records import (
+    Check,
+    Condition,
+    ConditionResult,
+    Decision,
+    Difference,
+    Example,
+    Flip,
+    Measurement,
+    Plan,
+    Report,
+    Suite,
+    Verdict,
+)
 
 THUMBNAIL = 112  # pixels of the longer side; smaller images are kept as they are
+HEAT = 28  # the same of what a model looked at, which is as coarse as its feature map anyway
 
 
 def plan_of(suite: Suite, selected: Mapping[str, Sequence[str]]) -> Plan:
@@ -35,6 +49,7 @@ def assemble(folder: Path) -> Report:
     estimates: list[Estimate] = []
     without: list[Verdict] = []
     differences: list[Difference] = []
+    earlier: list[ConditionResult] = []
     flips: list[Flip] = []
     suite, facts, data = None, {}, {}
     for part, description in parts(folder).items():
@@ -65,8 +80,8 @@ def assemble(folder: Path) -> Report:
             found_later = {verdict.check: verdict for verdict in made}
             verdicts += [early.get((alias, check.name)) or found_later[check.name] for check in checks]
         verdicts += [_verdict(made) for made in description.get("skipped", ())]
-        changes, flipped = _since_baseline(folder, suite, plan, own, before, description)
-        differences, flips = [*differences, *changes], [*flips, *flipped]
+        changes, numbers, flipped = _since_baseline(folder, suite, plan, own, before, description)
+        differences, earlier, flips = [*differences, *changes], [*earlier, *numbers], [*flips, *flipped]
         outcomes += [own[alias][condition] for alias in plan.checks for condition in plan.conditions if alias in plan.shown[condition]]
         logits += found.calibration()
         examples += _examples(found, plan, own, description["data"])
@@ -91,6 +106,7 @@ def assemble(folder: Path) -> Report:
         classes=tabulating.classes(outcomes, data),
         confusions=tabulating.confusions(outcomes, data),
         differences=tuple(differences),
+        baseline_results=tuple(earlier),
         flips=tuple(flips),
         examples=tuple(examples),
         provenance=facts | _left_out(suite, verdicts),
@@ -152,9 +168,10 @@ def _since_baseline(
     own: Mapping[str, Mapping[Condition, Outcome]],
     before: Mapping[str, Outcomes],
     description: Mapping[str, Any],
-) -> tuple[list[Difference], list[Flip]]:
-    """What became of every check and image since the baseline, of the models that both runs know."""
+) -> tuple[list[Difference], list[ConditionResult], list[Flip]]:
+    """What became of every check and image since the baseline, of the models that both runs know; and the baseline's own accuracies."""
     differences: list[Difference] = []
+    earlier: list[ConditionResult] = []
     flips: list[Flip] = []
     mine, theirs = description.get("protocol", {}), protocol_of(parts(folder / BASELINE)) if before else {}
     for alias, checks in plan.checks.items():
@@ -165,8 +182,14 @@ def _since_baseline(
         }
         if others:
             differences += differing.differences(checks, alias, own[alias], EARLIER, others, suite.decision.alpha)
+            named = {str(condition): condition for condition in others}
+            earlier += [
+                ConditionResult(alias, named[one.check], one.images, {one.metric: one.baseline_value})
+                for one in differing.by_condition(alias, own[alias], EARLIER, others)
+                if one.baseline_value is not None
+            ]
             flips += differing.flips(alias, own[alias], EARLIER, others, description["data"])[:FLIPS]
-    return differences, flips
+    return differences, earlier, flips
 
 
 def protocol_of(descriptions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -210,12 +233,15 @@ def _as_run(suite: Suite, description: Mapping[str, Any]) -> Suite:
 
 def _examples(found: store.Found, plan: Plan, outcomes: Mapping[str, Mapping[Any, Outcome]], data: Mapping[str, Any]) -> list[Example]:
     examples = []
+    own_pictures = {(picture.row, picture.condition, picture.model) for picture in found.pictures}
     for picture in sorted(found.pictures, key=lambda picture: (picture.row, plan.conditions.index(picture.condition))):
         images = data[picture.condition.dataset]
         content = _encoded(picture.pixels)
         for alias in [picture.model] if picture.model else plan.shown[picture.condition]:
             outcome = outcomes.get(alias, {}).get(picture.condition)
             if outcome is None or outcome.predictions is None:
+                continue
+            if not picture.model and (picture.row, picture.condition, alias) in own_pictures:
                 continue
             place = np.flatnonzero(outcome.rows == picture.row)
             if not len(place):
@@ -232,9 +258,19 @@ def _examples(found: store.Found, plan: Plan, outcomes: Mapping[str, Mapping[Any
                     float(own.confidence[0]),
                     bool(own.correct[0]),
                     content,
+                    b"" if picture.heat is None else _heat(picture.heat),
                 )
             )
     return examples
+
+
+def _heat(heat: np.ndarray) -> bytes:
+    """What a model looked at as a small grey PNG of sixteen shades."""
+    image = Image.fromarray(heat)
+    image.thumbnail((HEAT, HEAT))
+    file = BytesIO()
+    image.quantize(16).save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def _encoded(pixels: np.ndarray) -> bytes:

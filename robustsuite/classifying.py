@@ -11,6 +11,8 @@ from torch import nn
 
 from robustsuite.errors import EvaluationError, UsageError
 from robustsuite.label_spaces import Answers, answers, can_answer
+from robustsuite.patience import Late, patience
+from robustsuite.process_wide import given_back
 from robustsuite.records import LabelSpace, Model
 from robustsuite.roles import Images, Logits
 
@@ -44,6 +46,7 @@ class Subject:
         amp: mixed precision of the forward pass: `off`, `bf16`, `fp16`.
         width: the largest batch that is shown to the model at once; halved where memory ran out, and stays so.
         space: what the outputs of an ImageNet model mean in the data; see `Dataset`.
+        timeout: seconds that one pass may take; any time where `None`. A model that hung once is not asked again.
     """
 
     model: Model
@@ -52,7 +55,9 @@ class Subject:
     amp: str = "off"
     width: int = 64
     space: LabelSpace | None = None
+    timeout: float | None = None
     seen: bool = field(default=False)
+    hung: str = field(default="", init=False)
 
     def __call__(self, images: Images) -> Logits:
         """The logits of `answers`."""
@@ -63,28 +68,44 @@ class Subject:
 
         `ids` name the images in errors, where they are known.
 
-        Raises `EvaluationError` where the model raises, or returns anything but finite logits, one for each class.
+        Raises `EvaluationError` where the model raises, hangs, changes the images, or returns anything but finite logits, one for each
+        class.
         """
+        if self.hung:
+            raise EvaluationError(self.hung)
         mixed = torch.autocast(self.device.type, PRECISIONS[self.amp]) if self.amp != "off" else nullcontext()
         shown = _filled_up(images)
+        version = _version(shown)
+        late = f"model {self.model.alias!r} did not answer {len(shown)} images within {self.timeout:g} s" if self.timeout else ""
         try:
-            with mixed:
+            with given_back(), mixed, patience(self.timeout, late):
                 logits = self.model.classifier(shown)
-        except Exception as error:
+        except Late as error:
+            self.hung = str(error)
+            raise
+        except (Exception, SystemExit) as error:
             if is_out_of_memory(error):
                 raise
             lines = str(error).strip().splitlines()
             raise EvaluationError(
                 f"model {self.model.alias!r} raised {type(error).__name__} on images {_shape(shown)}: {lines[0] if lines else ''}"
             ) from error
+        if _version(shown) != version:
+            raise EvaluationError(
+                f"expected model {self.model.alias!r} to leave the images it is shown as they are, got them changed in place; "
+                "let it work on a copy: images = images.clone()"
+            )
         self._check(logits, len(shown), ids)
-        return answers(self.space, logits[: len(images)].float())
+        return answers(self.space, logits[: len(images)].to(self.device).float())
 
     def _check(self, logits: Any, images: int, ids: Sequence[str]) -> None:
         name, classes = f"model {self.model.alias!r}", "classes" if self.classes is None else len(self.classes)
         expected = f"expected logits [{images}, {classes}] from {name}"
         if not isinstance(logits, torch.Tensor):
             raise EvaluationError(f"{expected}, got {type(logits).__name__}; return the tensor of logits alone")
+        if logits.is_meta or logits.is_complex() or logits.layout != torch.strided:
+            kind = "without values (device meta)" if logits.is_meta else f"of {logits.dtype}, {logits.layout}"
+            raise EvaluationError(f"{expected}, got a tensor {kind}; return plain real numbers")
         if logits.ndim != 2 or logits.shape[0] != images:
             raise EvaluationError(f"{expected}, got a tensor {_shape(logits)}; return one row of logits for each image")
         if self.classes is not None and logits.shape[1] != classes and not can_answer(self.space, logits.shape[1]):
@@ -152,6 +173,11 @@ def _filled_up(images: Images) -> Float[torch.Tensor, "shown 3 height width"]:
     """The images, the last of them repeated up to a multiple of `ROWS`: what an image gets must not depend on how many there are."""
     lacking = -len(images) % ROWS if len(images) else 0
     return torch.cat([images, images[-1:].expand(lacking, -1, -1, -1)]) if lacking else images
+
+
+def _version(images: Images) -> int:
+    """A number that every change in place makes larger; 0 where torch does not count, which are images that nothing else looks at."""
+    return 0 if images.is_inference() else images._version
 
 
 def is_out_of_memory(error: BaseException) -> bool:

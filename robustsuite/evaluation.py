@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustsuite import attacking, corrupting, detecting
+from robustsuite import attacking, corrupting, detecting, explaining
 from robustsuite.catalog import find
 from robustsuite.classifying import Subject, device_named, evaluation_mode
 from robustsuite.errors import EvaluationError, UsageError
 from robustsuite.fitting import Fits, Score, draws_of, fitted
-from robustsuite.label_spaces import Answers, stands_for
+from robustsuite.label_spaces import Answers, answers, stands_for
 from robustsuite.numerics.condense import condense
 from robustsuite.numerics.levels import to_unit
 from robustsuite.numerics.memory import keep_freed_memory
@@ -174,6 +174,7 @@ class Evaluation:
         # The models that have been shown the same images twice.
         self.asked: set[str] = {model.alias for model in models} if done.images or done.pairs else set()
         self.done, self.failed = done, dict(done.failed)  # (model, condition) -> why
+        self.unexplained: set[str] = set()  # the models of which nobody can tell what they looked at
         self.aside: dict[tuple[str, bytes], int] = {}  # (data set, pixels) -> the calibration image that has them
         self.fits: dict[tuple[str, str], Fits] = {}  # (model, data set) -> what was fitted on its calibration images
 
@@ -384,7 +385,7 @@ class Evaluation:
                 except Exception as error:
                     outcomes += [self.fail(model.alias, condition, f"{condition} could not be made: {_told(error)}") for model in models]
                     continue
-                if not isinstance(condition.perturbation, Attacked):
+                if not isinstance(condition.perturbation, Attacked) and self.settings.explain == "none":
                     pictures += _pictures(shown.rows, wanted, condition, levels)
                 for model in models:
                     subject = subjects[model.alias]
@@ -392,7 +393,8 @@ class Evaluation:
                     try:
                         if isinstance(condition.perturbation, Attacked):
                             outcome, adversarial = self.attack(subject, shown, condition, conditions, clean.get(model.alias), curves)
-                            pictures += _pictures(shown.rows, wanted, condition, adversarial, model.alias)
+                            found = _pictures(shown.rows, wanted, condition, adversarial, model.alias)
+                            pictures += self.explained(subject, found, adversarial, outcome, wanted, notes)
                         elif isinstance(condition.perturbation, Diagnosed):
                             outcome = self.diagnose(subject, shown, condition, clean.get(model.alias))
                         else:
@@ -403,12 +405,40 @@ class Evaluation:
                                 notes += self.asked_again(subject, levels, logits)
                             scores = self.scores(subject, condition, levels, logits, fits[model.alias])
                             outcome = self.outcome(model.alias, shown, condition, found, fits[model.alias], scores=scores)
+                            if self.settings.explain != "none":
+                                seen = _pictures(shown.rows, wanted, condition, levels, model.alias)
+                                pictures += self.explained(subject, seen, levels, outcome, wanted, notes)
                     except Exception as error:
                         outcome = self.fail(model.alias, condition, _told(error))
                     outcomes.append(outcome)
         images = images_in(prepared)
         notes += self.copies(name, prepared)
         return Block(name, images, tuple(outcomes), pictures=tuple(pictures), notes=tuple(notes), facts=_facts(name, prepared, conditions))
+
+    def explained(
+        self, subject: Subject, pictures: list[Picture], shown: Tensor, outcome: Outcome, wanted: np.ndarray, notes: list[str]
+    ) -> list[Picture]:
+        """The pictures with what the model looked at, where that is asked for and can be told; else as they are, and why in `notes`."""
+        alias, method = subject.model.alias, self.settings.explain
+        if method == "none" or not pictures or outcome.predictions is None or alias in self.unexplained:
+            return pictures
+        places = np.flatnonzero(wanted)
+        images = shown[places] if shown.is_floating_point() else to_unit(shown[places])
+        classes = torch.from_numpy(outcome.predictions.prediction[places].astype(np.int64)).to(images.device)
+
+        def logits(outputs: Tensor) -> Logits:
+            return answers(subject.space, outputs.float()).logits
+
+        def piece(rows: slice) -> np.ndarray:
+            return explaining.heat(subject.model.classifier, images[rows], classes[rows], method, logits)
+
+        try:
+            heats = np.concatenate(subject.in_pieces(len(images), piece))
+        except Exception as error:  # nobody is judged by it
+            self.unexplained.add(alias)
+            notes.append(f"what model {alias!r} looked at is not told: {_told(error)}")
+            return pictures
+        return [replace(picture, heat=heat) for picture, heat in zip(pictures, heats, strict=True)]
 
     def copies(self, name: str, prepared: Prepared) -> list[str]:
         """A sentence about the first judged image that is, pixel for pixel, one of those set aside for calibration."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
 from robustsuite.errors import UsageError
 from robustsuite.records import Dataset, LabelSpace
 from robustsuite.roles import Labels, Logits
+from robustsuite.subsets import subset
 
 IMAGENET = 1000
 WITH_BACKGROUND = 1001
@@ -107,27 +107,10 @@ def restricted(dataset: Dataset, space: LabelSpace, classes: Sequence[str], name
     kept = [row for row, label in enumerate(dataset.labels.tolist()) if label in meaning]
     if not kept:
         raise UsageError(f"expected images of the classes of {name} in {dataset.source}, got none; check the folder")
-    kept_set = {row: place for place, row in enumerate(kept)}
     return replace(
-        dataset,
-        ids=[dataset.ids[row] for row in kept],
+        subset(dataset, kept),
         labels=np.array([meaning[int(dataset.labels[row])] for row in kept], dtype=np.int64),
         classes=tuple(classes),
-        read=_Chosen(dataset, tuple(kept)),
-        calibration=tuple(kept_set[row] for row in dataset.calibration if row in kept_set),
         source=f"{dataset.source} (the classes of {name})",
         space=space,
-        rivals=None if dataset.rivals is None else dataset.rivals[kept],
-        groups={attribute: [values[row] for row in kept] for attribute, values in dataset.groups.items()},
     )
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """Reads some of a data set's images; can be sent to another process."""
-
-    dataset: Dataset
-    rows: tuple[int, ...]
-
-    def __call__(self, index: int) -> Image:
-        return self.dataset.read(self.rows[index])

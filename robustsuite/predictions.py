@@ -189,12 +189,16 @@ class CalibrationLogits:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as a model was shown it: uint8 `[3, height, width]`. `model` is empty where every model saw the same."""
+    """An image as a model was shown it: uint8 `[3, height, width]`. `model` is empty where every model saw the same.
+
+    `heat` uint8 `[height, width]` is what the model looked at, where that was asked; see `explaining.heat`.
+    """
 
     row: int
     condition: Condition
     pixels: np.ndarray
     model: str = ""
+    heat: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from robustsuite.leasing import Cluster
-    from robustsuite.records import Check, Decision, Model, Settings, Suite, Verdict
+    from robustsuite.records import Check, Decision, Explanation, Model, Settings, Suite, Verdict
     from robustsuite.running import Run
 
 OPTIONS = {  # name -> (default, help, choices); each is also an ini option, with underscores
@@ -31,6 +31,11 @@ OPTIONS = {  # name -> (default, help, choices); each is also an ini option, wit
     "keep": ("predictions", "logits: keep them all, so that the run's records can be judged by other suites", ("predictions", "logits")),
     "unreadable": ("error", "exclude:N leaves out up to N images of a data set that cannot be read, and names them (default: error)", None),
     "timeout": (None, "seconds that a model may take for a batch; one that hangs is an error of its checks (default: any time)", None),
+    "explain": (
+        "none",
+        "how a report's pictures tell what the model looked at (needs robustsuite[explain])",
+        ("none", "eigen-cam", "grad-cam", "hires-cam"),
+    ),
     "inconclusive": (
         None,
         "what an undecided check means for the exit code (default: as the suite says, or hold)",
@@ -277,6 +282,7 @@ class SuitePlugin:
             shard=self._shard(),
             unreadable=self._unreadable(),
             timeout=self._timeout(),
+            explain=self._explain(),
         )
 
     def _unreadable(self) -> int:
@@ -285,6 +291,14 @@ class SuitePlugin:
         if given != "error" and not (policy == "exclude" and most.isdecimal()):
             raise _usage_error()(f"expected --rs-unreadable error or exclude:N with a whole number N, got {given!r}")
         return int(most or 0)
+
+    def _explain(self) -> "Explanation":
+        method = _option(self.config, "explain")
+        if method != "none":
+            from robustsuite.explaining import require
+
+            require(method)
+        return method
 
     def _timeout(self) -> float | None:
         given = _option(self.config, "timeout")

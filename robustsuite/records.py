@@ -11,6 +11,7 @@ from PIL.Image import Image
 Norm = Literal["linf", "l2", "l1", "l0", "spatial"]
 Status = Literal["passed", "failed", "inconclusive", "error", "skipped"]
 Split = Literal["judged", "calibration"]
+Explanation = Literal["none", "eigen-cam", "grad-cam", "hires-cam"]
 
 
 # ---------------------------------------------------------------------------------------------- what a model is shown
@@ -218,6 +219,7 @@ class Settings:
         shard: which part of the judged images to show, counted from 1, and of how many; `(1, 1)` is all of them.
         unreadable: so many images of each data set may be left out, named, where they cannot be read; more are an error.
         timeout: seconds that a model may take for one pass of a batch; any time where `None`.
+        explain: the method by which a report's pictures tell what the model looked at, or `none`.
     """
 
     device: str = "auto"
@@ -230,6 +232,7 @@ class Settings:
     shard: tuple[int, int] = (1, 1)
     unreadable: int = 0
     timeout: float | None = None
+    explain: Explanation = "none"
 
 
 # ------------------------------------------------------------------------------------------------- what a suite demands
@@ -608,7 +611,10 @@ class Flip:
 
 @dataclass(frozen=True)
 class Example:
-    """One image as one model saw it under one condition. `picture` is a PNG or JPEG, empty where none was kept."""
+    """One image as one model saw it under one condition. `picture` is a PNG or JPEG, empty where none was kept.
+
+    `heat` is a small grey PNG of the picture's proportions, the brighter, the more the model looked there; empty where it was not asked.
+    """
 
     dataset: str
     image: str
@@ -619,6 +625,7 @@ class Example:
     confidence: float
     correct: bool
     picture: bytes = field(default=b"", repr=False)
+    heat: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -628,7 +635,7 @@ class Report:
     `higher_is_better` says of each metric in the results which way is better. `suspects` are told up to a number of each model and data
     set, `suspect_counts` in full; `verdicts_without_suspects` are those on checks that lose images with them, judged on all others.
     `classes` and `confusions` are the worst of each model and data set; `differences` and `flips` are those from the baseline, flips up
-    to a number.
+    to a number; `baseline_results` are its accuracies on the same images, under each condition that both runs measured alike.
     """
 
     suite: str
@@ -646,6 +653,7 @@ class Report:
     classes: tuple[ClassResult, ...] = ()
     confusions: tuple[Confusion, ...] = ()
     differences: tuple[Difference, ...] = ()
+    baseline_results: tuple[ConditionResult, ...] = ()
     flips: tuple[Flip, ...] = ()
     examples: tuple[Example, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -424,6 +424,7 @@ def _provenance(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
         "batch size": settings.batch_size or "auto",
         "mixed precision": settings.amp,
+        **({"pictures explained by": settings.explain} if settings.explain != "none" else {}),
         "software": f"robustsuite {version('robustsuite')}, torch {torch.__version__}, numpy {np.__version__}, "
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
         "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),

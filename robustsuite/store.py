@@ -126,7 +126,8 @@ class Writer:
         for part in block.calibration:
             keep({"model": part.model, "dataset": part.dataset}, {"rows": part.rows, "labels": part.labels, "logits": part.logits})
         for picture in block.pictures:
-            keep({"model": picture.model, "condition": conditions[picture.condition], "row": picture.row}, {"pixels": picture.pixels})
+            arrays_of = {"pixels": picture.pixels} | ({} if picture.heat is None else {"heat": picture.heat})
+            keep({"model": picture.model, "condition": conditions[picture.condition], "row": picture.row}, arrays_of)
         if entries:
             told = {"notes": [*block.notes], "facts": dict(block.facts)}
             header = {"dataset": block.dataset, "images": block.images, **told, "entries": entries}
@@ -318,7 +319,7 @@ def _block(path: Path, conditions: Mapping[int, Condition]) -> Block:
     for number, entry in enumerate(header["entries"]):
         own = arrays[str(number)]
         if "pixels" in own:
-            pictures.append(Picture(entry["row"], conditions[entry["condition"]], own["pixels"], entry["model"]))
+            pictures.append(Picture(entry["row"], conditions[entry["condition"]], own["pixels"], entry["model"], own.get("heat")))
         elif "dataset" in entry:
             calibration.append(CalibrationLogits(entry["model"], entry["dataset"], own["rows"], own["labels"], own["logits"]))
         else:

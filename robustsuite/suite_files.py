@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -63,7 +64,10 @@ def locate(name_or_path: str) -> Path:
 def load(name_or_path: str) -> Suite:
     """The suite of that name or in that file. Raises `UsageError` naming every mistake in it."""
     path = locate(name_or_path)
-    return parse(path.read_text(encoding="utf-8"), path)
+    try:
+        return parse(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"expected a suite file in UTF-8 at {path}, got one that cannot be read ({error}); save it again") from error
 
 
 # -------------------------------------------------------------------------------------------------------- reading one
@@ -73,25 +77,60 @@ def parse(text: str, path: Path) -> Suite:
     """The suite that a file's text describes. Raises `UsageError` naming every mistake in it."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a mistake in syntax, a number of thousands of digits, or tables within tables without end
         line = re.search(r"at line (\d+)", str(error))
         raise UsageError(f"{path}:{line[1] if line else 1}: expected TOML, got a mistake in its syntax: {error}") from error
     lines = line_numbers(text)
-    mistakes = list(_cross_mistakes(raw))
-    table = None
+    if mistakes := list(_beyond_measure((), raw)):
+        raise _refusal(mistakes, path, lines)
+    mistakes, table = list(_cross_mistakes(raw)), None
     try:
         table = SuiteFile.model_validate(raw)
     except ValidationError as error:
         # A union reports once for each of its members; the first sentence about a place is enough.
         mistakes += {_place(part["loc"]): sentence(part) for part in reversed(error.errors())}.items()
     if mistakes or table is None:
-        told = sorted({(_line(place, lines), _key(place), mistake) for place, mistake in mistakes})
-        listing = "\n".join(f"  {path}:{line}: {key}{': ' if key else ''}{mistake}" for line, key, mistake in told)
-        raise UsageError(f"{path} has {len(told)} mistake{'s' if len(told) > 1 else ''}:\n{listing}")
-    return replace(_suite(table, path, lines), text=text)
+        raise _refusal(mistakes, path, lines)
+    suite = replace(_suite(table, path, lines), text=text)
+    if mistakes := list(_equal_names(suite.checks, table)):
+        raise _refusal(mistakes, path, lines)
+    return suite
 
 
 Place = tuple[str | int, ...]
+DEEPEST = 16  # no suite needs more than four
+
+
+def _refusal(mistakes: Sequence[tuple[Place, str]], path: Path, lines: Mapping[Place, int]) -> UsageError:
+    """All the mistakes in a file, by line."""
+    told = sorted({(_line(place, lines), _key(place), mistake) for place, mistake in mistakes})
+    listing = "\n".join(f"  {path}:{line}: {key}{': ' if key else ''}{mistake}" for line, key, mistake in told)
+    return UsageError(f"{path} has {len(told)} mistake{'s' if len(told) > 1 else ''}:\n{listing}")
+
+
+def _beyond_measure(place: Place, value: Any) -> Iterator[tuple[Place, str]]:
+    """Whole numbers beyond TOML's 64 bits, which could not even be told, and tables within tables without end."""
+    if len(place) > DEEPEST:
+        yield place[:3], f"expected tables at most {DEEPEST} deep, got more; write them beside each other"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _beyond_measure((*place, key), inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _beyond_measure((*place, number), inner)
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        yield place, f"expected a whole number of at most 64 bits, got one of {value.bit_length()}; write a smaller one"
+
+
+def _equal_names(checks: Sequence[Check], table: SuiteFile) -> Iterator[tuple[Place, str]]:
+    """Checks whose name another one has that was made by `per` or for a baseline: verdicts are told apart by it."""
+    names = Counter(check.name for check in checks)
+    for name in (name for name, times in names.items() if times > 1):
+        number = max(number for number, row in enumerate(table.check) if name.startswith(row.name))
+        yield ("check", number, "name"), f"expected a name of its own for each check, got {name!r} again; rename this check"
 
 
 def line_numbers(text: str) -> dict[Place, int]:

@@ -19,6 +19,9 @@ from pydantic_core import CoreSchema, core_schema
 from robustsuite import catalog
 from robustsuite.catalog import did_you_mean
 
+NUMBER = re.compile(r"[+-]?(\d{0,20}\.)?\d{1,20}(e[+-]?\d{1,3})?(/\d{1,20})?", re.IGNORECASE | re.ASCII)
+LARGEST_EPSILON = 10**9  # more than the pixels of any image
+
 
 class Known:
     """Marks a string as a name that one of some rooms of the catalog holds, for validation and for the JSON Schema."""
@@ -47,12 +50,17 @@ class Known:
 
 def _exact(value: Any) -> Any:
     """`"8/255"`, `"0.5"` or a number as an exact fraction."""
+    text = str(value).replace(" ", "")
     try:
-        fraction = Fraction(str(value).replace(" ", ""))
+        if not NUMBER.fullmatch(text):  # Fraction("1e999999999") would be worked out
+            raise ValueError
+        fraction = Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f'expected a number on the [0, 1] scale such as "8/255" or 0.5, got {value!r}') from None
     if fraction < 0:
         raise ValueError(f"expected a number of at least 0, got {value!r}")
+    if fraction > LARGEST_EPSILON:
+        raise ValueError(f"expected a number of at most {LARGEST_EPSILON:,}, got {value!r}")
     return fraction
 
 
@@ -91,7 +99,7 @@ Scalar = bool | int | float | str
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class PreprocessingTable(_Table):

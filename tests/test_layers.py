@@ -35,7 +35,7 @@ FLOORS = (  # the lowest first; what stands in one line may not import each othe
         "detectors",
     ),
     ("catalog", "label_spaces"),
-    ("features",),
+    ("features", "explaining"),
     ("corrupting", "attacking", "detecting", "fitting", "decoding", "classifying", "loading", "streaming", "measuring"),
     ("suite_grammar", "stopping", "showing", "unreadable", "intact"),
     ("suite_files",),

@@ -128,7 +128,7 @@ def told(folder: Path) -> Report:
     return assembling.assemble(folder)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("text", "reference"),
     [(PLAIN, "linear"), (CLEAR, "blind"), (UNDECIDED, "blind"), (POPULATION, "blind"), (CURVE, "linear"), (PLAIN, "moody")],

@@ -1,6 +1,7 @@
 """The page without a browser: what it says, how large it is, and that names stay names."""
 
 import base64
+import json
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -14,6 +15,7 @@ from example_report import example_report, many_conditions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.stats import binom
 from toy import Toy
 
 import robustsuite
@@ -37,6 +39,7 @@ from robustsuite.records import (
 from robustsuite.reporting import arrangement, wording
 from robustsuite.reporting.drawings import amplified_difference
 from robustsuite.reporting.html import to_html
+from robustsuite.reporting.json import from_json, to_json
 
 ACCURACY = {"accuracy": True, "brier_score": False}
 
@@ -65,7 +68,7 @@ def test_the_script_and_the_style_are_short() -> None:
     page = to_html(Report("suite", "", (), (), ()))
     script = re.search("<script>(.*?)</script>", page, flags=re.S)
     assert script is not None
-    assert len(script[1]) <= 10_500
+    assert len(script[1]) <= 11_000
     assert "innerHTML" not in script[1]
 
 
@@ -139,6 +142,41 @@ def test_a_page_without_a_baseline_says_nothing_of_changes() -> None:
     page = to_html(replace(example_report(), differences=(), flips=()))
     assert 'id="changes"' not in page
     assert "Since " not in text_of(page)
+
+
+def test_a_mean_change_is_that_of_all_its_conditions_or_nothing() -> None:
+    fog, more = (Condition("a", Corrupted("fog", severity)) for severity in (1, 2))
+    now = tuple(measured(condition=condition, metrics={"accuracy": 0.5}) for condition in (fog, more))
+    before = tuple(measured(condition=condition, metrics={"accuracy": value}) for condition, value in ((fog, 0.75), (more, 0.25)))
+    (whole,) = arrangement.heatmaps(report_of(*now, baseline_results=before))
+    assert [whole.change([cell]) for cell in whole.cells] == [-0.25, 0.25]
+    assert whole.change(whole.cells) == 0.0
+    (half,) = arrangement.heatmaps(report_of(*now, baseline_results=before[:1]))
+    assert [half.change([cell]) for cell in half.cells] == [-0.25, None]
+    assert half.change(half.cells) is None
+    other = tuple(replace(one, model="other") for one in before)
+    assert "Against the baseline" not in to_html(report_of(*now, baseline_results=other))
+
+
+def test_a_report_from_before_there_were_numbers_of_the_baseline_is_read() -> None:
+    told = json.loads(to_json(example_report()))
+    del told["baseline_results"]
+    for example in told["examples"]:
+        del example["heat"]
+    found = from_json(json.dumps(told))
+    examples = tuple(replace(one, heat=b"") for one in example_report().examples)
+    assert found == replace(example_report(), baseline_results=(), examples=examples)
+
+
+def test_a_run_with_a_baseline_holds_the_accuracies_of_the_earlier_one(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, per_class=8)
+    suite = str(toy.write_suite("small", SMALL))
+    blind, good = ([f"m={toy.reference(name)}"] for name in ("blind", "good"))
+    first = robustsuite.evaluate(suite, blind, {"images": toy.images}, device="cpu", reports=tmp_path / "runs")
+    assert first.baseline_results == ()
+    (folder,) = (tmp_path / "runs").iterdir()
+    second = robustsuite.evaluate(suite, good, {"images": toy.images}, device="cpu", baseline=folder)
+    assert second.baseline_results == (ConditionResult("m", Condition("images"), 16, {"accuracy": 0.5}),)
 
 
 # ---------------------------------------------------------------------------------------------- classes, confusions
@@ -305,6 +343,34 @@ def test_heatmaps_of_one_data_set_have_the_same_rows_and_columns() -> None:
     assert second.rows[0][1] == (None, None)
 
 
+# ----------------------------------------------------------------------------------------------------------- curves
+
+
+def attacked(radius: str, value: float, images: int = 600) -> ConditionResult:
+    condition = Condition("a", Attacked("pgd", ThreatModel("linf", Fraction(radius))))
+    return measured(condition=condition, images=images, metrics={"accuracy": value})
+
+
+def test_an_attacked_accuracy_has_the_exact_limits_of_a_proportion() -> None:
+    report = report_of(measured(images=600), attacked("8/255", 0.5))
+    (curve,) = arrangement.curves(report)
+    low, high = curve.limits(curve.rows[1][1][0]) or (0, 1)
+    # What Clopper and Pearson mean by their limits: there the tails from 300 of 600 on have probability alpha.
+    assert binom.sf(299, 600, low) == pytest.approx(0.05)
+    assert binom.cdf(300, 600, high) == pytest.approx(0.05)
+    page = to_html(report)
+    assert page.count('class="whisker series-0"') == 2
+    assert f"radius 8/255: 50.0 %, between {100 * low:.1f} and {100 * high:.1f} % in the population" in page
+    assert f"8/255 50.0 {100 * low:.1f} to {100 * high:.1f}" in text_of(page)
+
+
+def test_an_accuracy_on_fewer_images_than_were_meant_has_no_limits() -> None:
+    report = report_of(measured(images=600), attacked("8/255", 0.5, images=40))
+    page = to_html(report)
+    assert page.count('class="whisker series-0"') == 1
+    assert "radius 8/255: 50.0 %</title>" in page
+
+
 # --------------------------------------------------------------------------------------------------------- pictures
 
 
@@ -337,6 +403,15 @@ def test_every_perturbed_picture_has_its_difference_from_the_clean_one() -> None
     assert len(re.findall(r"difference × \d+<", page)) == 3 * 4
     sources = re.findall(r'class="difference" src="data:image/png;base64,([^"]+)"', page)
     assert [Image.open(BytesIO(base64.b64decode(source))).size for source in sources] == [(32, 32)] * 12
+
+
+def test_where_a_model_looked_is_offered_below_its_picture_and_only_where_it_was_asked() -> None:
+    page = to_html(replace(example_report(), provenance={"pictures explained by": "eigen-cam"}))
+    assert page.count('class="over"') == 6
+    assert "as eigen-cam has it: it tells where, and not why" in text_of(page)
+    without = replace(example_report(), examples=tuple(replace(one, heat=b"") for one in example_report().examples))
+    assert 'class="over"' not in to_html(without)
+    assert "looked" not in text_of(to_html(without))
 
 
 def test_the_images_that_were_most_often_mistaken_come_first() -> None:

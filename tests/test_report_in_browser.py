@@ -126,8 +126,9 @@ def test_a_dark_screen_still_prints_dark_on_white(browser: Any, pages: dict[str,
 
 def test_every_picture_is_drawn(browser: Any, pages: dict[str, str]) -> None:
     show(browser, pages["example"], 1280, "light", True)
-    widths = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
-    assert widths == [32] * (15 + 12)  # pictures, and their differences from the clean ones
+    widths = "[...document.querySelectorAll(arguments[0])].map(image => image.naturalWidth)"
+    assert browser.execute_script(f"return {widths}", "img:not(.over)") == [32] * (15 + 12)  # and differences from the clean ones
+    assert browser.execute_script(f"return {widths}", "img.over") == [8] * 6  # where two models looked in three pictures
 
 
 def test_text_stands_out_from_its_background(browser: Any, pages: dict[str, str]) -> None:
@@ -286,19 +287,45 @@ def test_a_heatmap_shows_accuracy_what_was_lost_and_the_difference_from_another_
     assert accuracies[1][1] == ["gaussian noise", "91.3", "82.6", "72.3", "61.0", "48.7", "71.2"]
     choice = Select(browser.find_element("id", "heat-view"))
     assert [option.text for option in choice.options] == [
-        "accuracy", "lost against clean", "against digits-robust", "against digits-standard",
+        "accuracy", "lost against clean", "against the baseline", "against digits-robust", "against digits-standard",
     ]  # fmt: skip
     choice.select_by_index(1)
     assert heat(browser, 1)[1] == ["gaussian noise", "6.0", "14.7", "25.0", "36.3", "48.6", "26.1"]
     assert heat(browser, 1)[2][5] == "! logits of image digit-1204 are not finite"
     assert "points of accuracy lost" in browser.find_element("id", "heat-words").text
-    choice.select_by_index(2)
+    choice.select_by_index(3)
     assert heat(browser, 1)[1][1:6] == ["−2.9", "−8.6", "−15.3", "−22.6", "−30.6"]
     assert heat(browser, 1)[0] == ["none (clean)", "+1.0", "+1.0"]
     assert {cell for row in heat(browser, 0) for cell in row[1:]} == {"0.0"}
     choice.select_by_index(0)
     assert (heat(browser, 0), heat(browser, 1)) == accuracies
     assert browser.get_log("browser") == []
+
+
+def test_a_heatmap_shows_the_difference_from_the_baseline(browser: Any, pages: dict[str, str]) -> None:
+    from selenium.webdriver.support.select import Select
+
+    show(browser, pages["example"])
+    accuracies = heat(browser, 0), heat(browser, 1)
+    choice = Select(browser.find_element("id", "heat-view"))
+    choice.select_by_visible_text("against the baseline")
+    assert heat(browser, 1)[0] == ["none (clean)", "+1.5", "+1.5"]
+    assert heat(browser, 1)[1] == ["gaussian noise", *["−2.8"] * 6]
+    assert heat(browser, 1)[2] == ["defocus blur", *["–"] * 4, "! logits of image digit-1204 are not finite", "–"]
+    assert heat(browser, 1)[3] == ["brightness", *["0.0"] * 6]
+    assert {cell for row in heat(browser, 0) for cell in row[1:]} == {"–"}  # of this model nothing is known from before
+    assert "more (+, higher) or less (−, lower) than the baseline" in browser.find_element("id", "heat-words").text
+    choice.select_by_index(0)
+    assert (heat(browser, 0), heat(browser, 1)) == accuracies
+
+
+def test_without_script_the_difference_from_the_baseline_is_a_table(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"], script=False)
+    browser.find_element("css selector", ".heatmaps details summary").click()
+    rows = [row.text.split() for row in browser.find_elements("css selector", ".against tbody tr")]
+    assert rows[0] == ["none", "(clean)", "+1.5", "higher"]
+    assert rows[1] == ["gaussian", "noise", *["−2.8", "lower"] * 6]
+    assert rows[3] == ["brightness", *["0.0", "same"] * 6]
 
 
 def test_the_heatmaps_of_a_data_set_are_sorted_alike(browser: Any, pages: dict[str, str]) -> None:
@@ -324,6 +351,35 @@ def test_a_picture_is_enlarged_and_the_focus_returns(browser: Any, pages: dict[s
     press(browser, "\ue00c")  # escape
     assert not dialog.is_displayed()
     assert browser.switch_to.active_element == openers[2]
+
+
+COVERED = """
+    const [over, picture] = [...arguments].map(one => one.getBoundingClientRect());
+    return ["left", "top", "width", "height"].every(side => Math.abs(over[side] - picture[side]) < 1.5);
+"""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["javascript", "no javascript"])
+def test_where_a_model_looked_lies_over_the_picture_when_it_is_asked_for(browser: Any, pages: dict[str, str], script: bool) -> None:
+    show(browser, pages["example"], script=script)
+    (view, *_) = (one for one in browser.find_elements("css selector", ".view") if one.find_elements("css selector", ".over"))
+    over, _ = view.find_elements("css selector", ".over")
+    assert not over.is_displayed()
+    summary, _ = view.find_elements("css selector", "summary")
+    assert summary.text == "where digits-robust looked"
+    summary.click()
+    assert over.is_displayed()
+    assert browser.execute_script(COVERED, over, view.find_element("css selector", "img"))
+
+
+def test_where_a_model_looked_is_shown_in_the_enlarged_picture_too(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["example"])
+    by_name(browser, ".view summary", "where digits-robust").find_element("xpath", "ancestor::figure//button").click()
+    dialog = browser.find_element("css selector", "dialog")
+    dialog.find_element("css selector", "summary").click()
+    over, large = dialog.find_element("css selector", ".over"), dialog.find_element("css selector", "img:not(.over)")
+    assert over.is_displayed()
+    assert browser.execute_script(COVERED, over, large)
 
 
 # ------------------------------------------------------------------------------------------------ for every reader

@@ -7,11 +7,16 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401 - Pillow opens what was imported
 
 from robustsuite.errors import EvaluationError, UsageError
 
+SAYING = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises with a sentence; of anything else the type says more."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What Pillow may take a file for, whatever its name: of its other formats some are programs, such as PostScript, which it has run."""
+
 LARGEST = 64_000_000  # pixels; a header that promises more is refused before anything is decoded
 
 
@@ -33,7 +38,7 @@ def class_folders(root: Path | None, name: str) -> list[Path]:
 def images_in(folder: Path) -> list[Path]:
     """The image files of a class folder, nested ones too, sorted; hidden files are passed over, and links to folders not followed.
 
-    Raises `UsageError` for any other file: what is not shown to the model must not go unnoticed.
+    Raises `UsageError` for anything else, a broken link or a device too: what is not shown to the model must not go unnoticed.
     """
     return [Path(path) for path in _images_below(str(folder))]
 
@@ -45,7 +50,9 @@ def _images_below(folder: str) -> Iterator[str]:
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
             yield from _images_below(entry.path)
-        elif not entry.name.startswith(".") and entry.is_file():
+        elif not entry.name.startswith(".") and not entry.is_dir():
+            if not entry.is_file():
+                raise UsageError(f"expected only images, got {Path(entry.path)}, a broken link or no file at all; restore or remove it")
             if not entry.name.lower().endswith(SUFFIXES):
                 expected = f"only images ({', '.join(SUFFIXES)})"
                 raise UsageError(f"expected {expected}, got {Path(entry.path)}; move the file out of the data folder")
@@ -74,7 +81,9 @@ def ids_below(root: Path, files: Sequence[Path]) -> list[str]:
 
 
 def decoded(file: Path | BytesIO, where: str, remedy: str) -> Image.Image:
-    """The decoded image as RGB, as Pillow reads it (EXIF rotation is not applied, as in the benchmarks).
+    """The decoded image as RGB, as Pillow reads it, whatever the file is called: of several frames the first, 16 bits as their upper 8.
+
+    Transparency is left out. EXIF rotation is not applied, as in the benchmarks.
 
     Args:
         file: an image file, on disk or in memory.
@@ -82,18 +91,25 @@ def decoded(file: Path | BytesIO, where: str, remedy: str) -> Image.Image:
         remedy: what to do about one that cannot be read.
 
     Raises:
-        EvaluationError: the file is truncated, not an image, or larger than 64 megapixels.
+        EvaluationError: the file is truncated, not an image of one of `FORMATS`, or larger than 64 megapixels.
     """
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(file) as image:
+        if isinstance(file, Path) and not file.is_file():  # a named pipe would be waited for
+            raise EvaluationError(f"expected a readable image, got {where} (no file is there now); {remedy}")
+        with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(file, formats=FORMATS) as image:
             # Ignored because Pillow warns of damage that it then raises for, or reads over.
             if image.width * image.height > LARGEST:
                 raise EvaluationError(
                     f"expected an image of at most {LARGEST // 10**6} megapixels, got {image.width}x{image.height}: {where}"
                 )
+            if not image.width * image.height:
+                raise EvaluationError(f"expected a readable image, got {where} (it has no pixels); {remedy}")
             return _rgb(image)
     except UnidentifiedImageError as error:  # whose own sentence names an object in memory where the file is one
         raise EvaluationError(f"expected a readable image, got {where} (no image format that is known); {remedy}") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        reason = str(error).replace(where, "").strip(" '\"") or type(error).__name__
+    except EvaluationError:
+        raise
+    except Exception as error:  # of damaged files Pillow's readers raise a dozen types
+        said = str(error).replace(where, "").strip(" '\"")
+        reason = said if said and isinstance(error, SAYING) else f"{type(error).__name__}: {said}".rstrip(": ")
         raise EvaluationError(f"expected a readable image, got {where} ({reason}); {remedy}") from error

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from robustsuite.datasets._bytes import image_of
+from robustsuite.datasets._bytes import image_of, stamp_of
 from robustsuite.datasets._wordnet_folders import needed, refusal
 from robustsuite.errors import EvaluationError, UsageError
 
@@ -42,29 +42,30 @@ class Rows:
 class _Lazy:
     """Reads images by row number; can be sent to another process. `starts` are the first rows of the groups, numbered over all files."""
 
-    groups: tuple[tuple[str, int], ...]
+    groups: tuple[tuple[str, int, tuple[int, int]], ...]
     starts: tuple[int, ...]
     ids: list[str]
 
     def __call__(self, index: int) -> Image:
         place = bisect_right(self.starts, index) - 1
-        file, group = self.groups[place]
-        content = _images(file, group)[index - self.starts[place]]["bytes"].as_py()
+        content = _images(*self.groups[place])[index - self.starts[place]]["bytes"].as_py()
         if content is None:
             raise EvaluationError(f"expected the bytes of an image, got none in {self.ids[index]}; embed the images in the parquet files")
         return image_of(content, self.ids[index])
 
 
 @lru_cache(maxsize=1)
-def _images(file: str, group: int) -> Any:
-    """The column `image` of one group of rows."""
+def _images(file: str, group: int, stamp: tuple[int, int]) -> Any:
+    """The column `image` of one group of rows, of a file that had this stamp when it was opened."""
     import pyarrow
     from pyarrow import parquet
 
     try:
+        if stamp_of(Path(file)) != stamp:
+            raise EvaluationError(f"expected {file} as it was when it was opened, got one that was changed since; open it again")
         with parquet.ParquetFile(file) as content:
             return content.read_row_group(group, columns=["image.bytes"]).column("image")
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise EvaluationError(f"expected readable images in {file}, got an error ({_line(error)}); download the file again") from error
 
 
@@ -86,7 +87,7 @@ def opened(root: Path | None, name: str, columns: Sequence[str] | None = None) -
         raise UsageError(f"data set {name!r}: expected the package pyarrow, got none; pip install 'robustsuite[parquet]'")
     ids: list[str] = []
     values: dict[str, list[Any]] = {}
-    groups: list[tuple[str, int]] = []
+    groups: list[tuple[str, int, tuple[int, int]]] = []
     sizes: list[int] = []
     classes: dict[str, tuple[str, ...]] = {}
     for number, file in enumerate(files):
@@ -98,7 +99,7 @@ def opened(root: Path | None, name: str, columns: Sequence[str] | None = None) -
         for column, content in found.items():
             values.setdefault(column, []).extend(content)
         ids += [f"{file.relative_to(root).as_posix()}/{row}" for row in range(sum(rows))]
-        groups += [(str(file), group) for group in range(len(rows))]
+        groups += [(str(file), group, stamp_of(file)) for group in range(len(rows))]
         sizes += rows
     if not ids:
         raise refusal(name, "rows in the parquet files", "none", root, "download them again")
@@ -152,7 +153,7 @@ def _table(file: Path, name: str, columns: Sequence[str] | None) -> tuple[dict[s
             values = {column: content.read(columns=[column]).column(column).to_pylist() for column in columns}
             rows = [content.metadata.row_group(group).num_rows for group in range(content.num_row_groups)]
             return values, rows, _classes(schema.metadata, values)
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:  # ValueError: of metadata that are no UTF-8 or no JSON
         raise refusal(name, "a parquet file", _line(error), file, "download it again") from error
 
 
@@ -165,9 +166,11 @@ def _is_small(kind: Any) -> bool:
 def _classes(metadata: dict[bytes, bytes] | None, columns: dict[str, list[Any]]) -> dict[str, tuple[str, ...]]:
     """The names of the classes that whole numbers stand for, by column, from what Hugging Face's library writes into a file."""
     stated = json.loads((metadata or {}).get(b"huggingface", b"{}"))
-    features = stated.get("info", {}).get("features", {})
-    stated_for = {column: features[column] for column in columns if isinstance(features.get(column), dict)}
-    return {column: tuple(feature["names"]) for column, feature in stated_for.items() if feature.get("names")}
+    for key in ("info", "features"):
+        stated = stated.get(key) if isinstance(stated, dict) else None
+    features = stated if isinstance(stated, dict) else {}
+    named = {column: feature.get("names") for column in columns if isinstance(feature := features.get(column), dict)}
+    return {column: tuple(map(str, names)) for column, names in named.items() if isinstance(names, list) and names}
 
 
 def _line(error: Exception) -> str:

@@ -22,8 +22,10 @@ def _read(files: list[Path], index: int) -> Image.Image:
 def image_folder(root: Path | None) -> Dataset:
     """The images of `root/<class>/...`; the label of an image is the position of its class folder in sorted order.
 
-    An image's id is its path relative to `root`. Raises `UsageError` for a missing or empty folder, a class folder without
-    images, and files that are not images.
+    An image's id is its path relative to `root`. Photos are shown as they are stored, as benchmarks have theirs: where a camera only noted
+    that it was turned (EXIF), turn the pixels first, or a model is judged on photos that lie on their side.
+
+    Raises `UsageError` for a missing or empty folder, a class folder without images, and files that are not images.
     """
     folders = class_folders(root, "image_folder")
     assert root is not None

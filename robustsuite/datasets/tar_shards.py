@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image
 
-from robustsuite.datasets._bytes import image_of
+from robustsuite.datasets._bytes import image_of, stamp_of
 from robustsuite.datasets._files import SUFFIXES
 from robustsuite.datasets._tables import MOST_CLASSES
 from robustsuite.datasets._wordnet_folders import needed, refusal
@@ -22,6 +22,7 @@ WHERE = "your own images"
 
 CLASSES = "classes.txt"
 LARGEST_LABEL = 1_000_000  # bytes; a .cls holds a number, a .json what else is known of an image
+LARGEST_IMAGE = 1 << 29  # bytes; 64 megapixels of 16 bits, not compressed, are less
 DAMAGED = "write or download the shard again"
 
 
@@ -44,11 +45,14 @@ class _Lazy:
     shards: list[str]
     starts: np.ndarray
     sizes: np.ndarray
+    stamps: dict[str, tuple[int, int]]
 
     def __call__(self, index: int) -> Image:
         path = self.root / self.shards[index]
         try:
             with path.open("rb") as file:
+                if stamp_of(path) != self.stamps[self.shards[index]]:
+                    raise EvaluationError(f"expected {path} as it was when it was opened, got one that was changed since; open it again")
                 file.seek(int(self.starts[index]))
                 content = file.read(int(self.sizes[index]))
         except OSError as error:
@@ -68,13 +72,14 @@ def tar_shards(root: Path | None) -> Dataset:
     """
     root = needed(root, "tar_shards", "shards *.tar")
     shards = _shards(root)
+    stamps = {shard: stamp_of(root / shard) for shard in shards}
     samples = [(shard, sample) for shard in shards for sample in _samples(root / shard)]
     if not samples:
         raise refusal("tar_shards", "images", "none", root, "point at the folder that holds the shards")
     labels = np.array([sample.label for _, sample in samples])
     ids = [f"{shard}/{sample.member}" for shard, sample in samples]
     starts, sizes = (np.array(each) for each in zip(*((sample.start, sample.size) for _, sample in samples), strict=True))
-    read = _Lazy(root, ids, [shard for shard, _ in samples], starts, sizes)
+    read = _Lazy(root, ids, [shard for shard, _ in samples], starts, sizes, stamps)
     return Dataset("tar_shards", ids, labels, _classes(root, int(labels.max())), read, source=f"{root} ({len(shards)} shards)")
 
 
@@ -103,7 +108,7 @@ def _samples(path: Path) -> list[_Sample]:
                 sample[kind] = member
             _check_end(shard, path)
             return [_sample(shard, path, key, sample) for key, sample in parts.items()]
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, ValueError, OverflowError, MemoryError) as error:  # the last three of sizes that cannot be
         raise refusal("tar_shards", "a tar file, not compressed", str(error), path, DAMAGED) from error
 
 
@@ -131,6 +136,8 @@ def _sample(shard: tarfile.TarFile, path: Path, key: str, parts: dict[str, tarfi
     member = parts.get("cls") or parts.get("json")
     if member is None:
         raise refusal("tar_shards", f"a label beside {images[0].name!r}", "none", path, "add a member .cls, or .json with a label")
+    if images[0].size > LARGEST_IMAGE:
+        raise refusal("tar_shards", f"images of at most {LARGEST_IMAGE >> 20} MiB", f"{images[0].size:,} bytes in {key!r}", path, DAMAGED)
     return _Sample(images[0].name, _label(shard, path, member), images[0].offset_data, images[0].size)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robustsuite.errors import UsageError
+from robustsuite.process_wide import given_back
 from robustsuite.records import Preprocessing
 
 FORM = "path/to/file.py:function"
@@ -33,7 +34,8 @@ def load(reference: str) -> tuple[Callable[..., Any], Preprocessing | None]:
     module = module_from_spec(spec)
     sys.modules[spec.name] = module  # so that classes of the file can be pickled and found by their module's name
     try:
-        spec.loader.exec_module(module)
+        with given_back():
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise UsageError(f"model {reference!r}: {path} could not be run ({type(error).__name__}: {error})") from error
     build = getattr(module, function, None)
@@ -41,7 +43,8 @@ def load(reference: str) -> tuple[Callable[..., Any], Preprocessing | None]:
         known = sorted(name for name, value in vars(module).items() if callable(value) and value.__module__ == spec.name)
         raise UsageError(f"model {reference!r}: expected a function {function!r} in {path}, which holds {', '.join(known) or 'none'}")
     try:
-        model = build()
+        with given_back():
+            model = build()
     except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"model {reference!r}: {function}() in {path} raised {type(error).__name__}: {reason}") from error

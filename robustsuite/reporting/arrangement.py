@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
 
+from robustsuite.numerics.intervals import clopper_pearson
 from robustsuite.records import (
     Attacked,
     Calibration,
@@ -183,6 +184,7 @@ class Heatmap:
     """A model's accuracy on one data set, corruption by severity. `rows` are aligned with `severities`.
 
     `fewest` is the number of images behind the poorest cell: less than `images` in a run that stopped when it was decided.
+    `before` are the accuracies of the baseline, under the conditions where there is one.
     """
 
     dataset: str
@@ -192,6 +194,21 @@ class Heatmap:
     clean: ConditionResult | None
     severities: tuple[int, ...]
     rows: tuple[tuple[str, tuple[ConditionResult | None, ...]], ...]
+    before: Mapping[Condition, float]
+
+    @property
+    def cells(self) -> list[ConditionResult | None]:
+        """Those of all rows."""
+        return [cell for _, cells in self.rows for cell in cells]
+
+    def column(self, place: int) -> list[ConditionResult | None]:
+        """The cells of one severity."""
+        return [cells[place] for _, cells in self.rows]
+
+    def change(self, cells: Iterable[ConditionResult | None]) -> float | None:
+        """The mean accuracy of some cells less the baseline's; nothing where one of them is missing on either side."""
+        pairs = [(accuracy(cell), self.before.get(cell.condition) if cell else None) for cell in cells]
+        return mean(None if now is None or then is None else now - then for now, then in pairs)
 
     @property
     def row_means(self) -> list[float | None]:
@@ -201,18 +218,17 @@ class Heatmap:
     @property
     def column_means(self) -> list[float | None]:
         """The mean accuracy at each severity over the corruptions."""
-        return [mean(accuracy(cells[place]) for _, cells in self.rows) for place in range(len(self.severities))]
+        return [mean(map(accuracy, self.column(place))) for place in range(len(self.severities))]
 
     @property
     def errors(self) -> list[str]:
         """Why cells have no number, each condition with its reason."""
-        cells = (cell for _, cells in self.rows for cell in cells)
-        return [f"{cell.condition.perturbation}: {cell.error}" for cell in cells if cell and cell.error]
+        return [f"{cell.condition.perturbation}: {cell.error}" for cell in self.cells if cell and cell.error]
 
     @property
     def mean(self) -> float | None:
         """The mean accuracy over all cells."""
-        return mean(accuracy(cell) for _, cells in self.rows for cell in cells)
+        return mean(map(accuracy, self.cells))
 
 
 def heatmaps(report: Report) -> list[Heatmap]:
@@ -230,7 +246,8 @@ def heatmaps(report: Report) -> list[Heatmap]:
         rows = tuple((name, tuple(cells.get((name, severity)) for severity in severities)) for name in names)
         shown = [cell.images for cell in cells.values() if not cell.error]
         most, fewest = max(shown, default=0), min(shown, default=0)
-        answer.append(Heatmap(dataset, model, most, fewest, _clean(report, dataset, model), severities, rows))
+        before = {one.condition: value for one in report.baseline_results if one.model == model and (value := accuracy(one)) is not None}
+        answer.append(Heatmap(dataset, model, most, fewest, _clean(report, dataset, model), severities, rows, before))
     return answer
 
 
@@ -240,7 +257,10 @@ def _clean(report: Report, dataset: str, model: str) -> ConditionResult | None:
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracy by radius under one attack in one norm. `rows` are aligned with `models`; radius 0 is the clean accuracy."""
+    """Accuracy by radius under one attack in one norm. `rows` are aligned with `models`; radius 0 is the clean accuracy.
+
+    `whole` is the number of images of a cell that was not stopped early; each limit is wrong with probability at most `alpha`.
+    """
 
     dataset: str
     attack: str
@@ -248,6 +268,21 @@ class Curve:
     options: tuple[tuple[str, int | float | bool | str], ...]
     models: tuple[str, ...]
     rows: tuple[tuple[Fraction, tuple[ConditionResult | None, ...]], ...]
+    whole: int
+    alpha: float
+
+    def limits(self, cell: ConditionResult | None) -> tuple[float, float] | None:
+        """Limits on the accuracy in the population (Clopper & Pearson 1934); none of a cell that stopped when it was decided."""
+        value = accuracy(cell)
+        # How many images there are then depends on how they went, and the limits are for a number that was fixed before.
+        if cell is None or value is None or not 0 < self.whole <= cell.images or not 0 <= value <= 1:
+            return None
+        return clopper_pearson(round(value * cell.images), cell.images, self.alpha)
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether some accuracy has limits."""
+        return any(self.limits(cell) for _, cells in self.rows for cell in cells)
 
     @property
     def has_distances(self) -> bool:
@@ -269,7 +304,8 @@ def curves(report: Report) -> list[Curve]:
         clean = tuple(_clean(report, dataset, model) for model in models)
         if any(clean) and rows[0][0] != 0:
             rows.insert(0, (Fraction(0), clean))
-        answer.append(Curve(dataset, attack, norm, options, models, tuple(rows)))
+        whole = max((result.images for result in report.results if result.condition.dataset == dataset and not result.error), default=0)
+        answer.append(Curve(dataset, attack, norm, options, models, tuple(rows), whole, report.decision.alpha))
     return answer
 
 

@@ -25,11 +25,12 @@ BAR = 9.0  # SVG units
 
 @dataclass(frozen=True)
 class Point:
-    """A place in data coordinates, with the words that a reader gets on pointing at it."""
+    """A place in data coordinates, with the words that a reader gets on pointing at it, and the limits on y where there are some."""
 
     x: float
     y: float
     words: str
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ def _stroke(series: int, path: str) -> Markup:
     )
 
 
+def _whisker(series: int, x: float, low: float, high: float) -> Markup:
+    """An upright from the lower limit to the upper, with a bar at each end; in SVG units."""
+    return Markup('<path class="whisker series-{}" d="M{:.1f} {:.1f}h6m-3 0V{:.1f}m-3 0h6"/>').format(series % SERIES, x - 3, low, high)
+
+
 def legend_mark(series: int) -> Markup:
     """The line and point of a series, to stand before its name."""
     return Markup('<svg class="legend" aria-hidden="true" viewBox="0 0 34 14">{}{}</svg>').format(
@@ -142,6 +148,10 @@ def curves(
     for place, points in enumerate(series):
         if points:
             parts.append(_stroke(place, "M" + "L".join(f"{frame.x(point.x):.1f} {frame.y(point.y):.1f}" for point in points)))
+    for place, points in enumerate(series):
+        parts += [
+            _whisker(place, frame.x(point.x), *(frame.y(limit) for limit in point.limits)) for point in points if point.limits is not None
+        ]
     for place, points in enumerate(series):
         parts += [_mark(place, frame.x(point.x), frame.y(point.y), point.words) for point in points]
     return _svg(title, 424.0, 272.0, _joined(parts), "curves")

@@ -91,6 +91,7 @@ def _template() -> Template:
         told=_told,
         unbroken=_unbroken,
         percent=_percent,
+        points=_points,
         cell_words=_cell_words,
     )
     return environment.get_template("report.html.jinja")
@@ -109,16 +110,14 @@ def _policy(style: str, script: str) -> str:
 def _curve_drawing(curve: arrangement.Curve) -> Markup:
     series = []
     for place, model in enumerate(curve.models):
-        values = [(radius, arrangement.accuracy(cells[place])) for radius, cells in curve.rows]
-        points = [(radius, value) for radius, value in values if value is not None]
-        series.append(
-            [
-                drawings.Point(
-                    float(radius), value, f"{_short(model)}, radius {wording.radius(radius)}: {wording.number('accuracy', value)}"
-                )
-                for radius, value in points
-            ]
-        )
+        points = []
+        for radius, cells in curve.rows:
+            if (value := arrangement.accuracy(cells[place])) is not None:
+                limits = curve.limits(cells[place])
+                words = f"{_short(model)}, radius {wording.radius(radius)}: {wording.number('accuracy', value)}"
+                words += f", between {_percent(limits[0])} and {_percent(limits[1])} % in the population" if limits else ""
+                points.append(drawings.Point(float(radius), value, words, limits))
+        series.append(points)
     title = f"Accuracy by radius under {curve.attack} in {wording.NORMS[curve.norm]}; the table below it has the numbers"
     ticks = [(float(radius), wording.radius(radius)) for radius, _ in curve.rows]
     return drawings.curves(_short(title, 400), series, ticks, f"radius ε in {wording.NORMS[curve.norm]}")
@@ -224,6 +223,12 @@ def _heat_class(value: float) -> str:
 def _percent(share: float | None) -> str:
     """A share without its unit, for cells under a caption that names it."""
     return wording.number("accuracy", share).removesuffix(" %")
+
+
+def _points(difference: float | None) -> tuple[str, str]:
+    """A difference of two shares in signed points, without their unit, and in a word."""
+    words = wording.signed("accuracy", difference).removesuffix(" points")
+    return words, "" if difference is None else "higher" if words.startswith("+") else "lower" if words.startswith("−") else "same"
 
 
 def _cell_words(result: ConditionResult | None) -> str:

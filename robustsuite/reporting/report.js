@@ -106,7 +106,7 @@
     table.closest(".scroll").before(make("div", { class: "tools", role: "group", "aria-label": `Filter ${what}` }, box, ...toggles, count));
   };
 
-  // ---- heatmaps: accuracy, what was lost against clean, and the difference from another model
+  // ---- heatmaps: accuracy, what was lost against clean, and the difference from the baseline or another model
   const heatmaps = () => {
     const tables = all(".heatmap");
     if (!tables.length) return;
@@ -118,6 +118,7 @@
             nodes: [...cell.childNodes],
             kind: cell.className,
             value: valueOf(cell),
+            change: cell.dataset.change,
             place: `${part === table.tFoot ? "mean of all" : row.cells[0].textContent} ${row.className ? "" : column}`,
           }))
         )
@@ -128,6 +129,7 @@
     const models = [...new Set(tables.map((table) => table.dataset.model))];
     const choice = make("select", { id: "heat-view" }, new Option("accuracy", "accuracy"));
     if (cleans.some((clean) => clean !== null)) choice.append(new Option("lost against clean", "lost"));
+    if (cells.flat().some((one) => one.change)) choice.append(new Option("against the baseline", "since"));
     if (models.length > 1) models.forEach((model, place) => choice.append(new Option(`against ${model}`, `model ${place}`)));
     if (choice.length < 2) return;
     const about = document.getElementById("heat-words");
@@ -136,7 +138,7 @@
       accuracy: absolute,
       lost: ["Percentage points of accuracy lost against the clean images; lower is better. The stronger the colour, the more is lost."],
     };
-    const other = (model) => [`Percentage points of accuracy more (+) or less (−) than ${model}. The stronger the colour, the larger the difference.`];
+    const other = (model) => [`Percentage points of accuracy more (+, higher) or less (−, lower) than ${model}. The stronger the colour, the larger the difference.`];
     const paint = (one, difference, loss) => {
       if (typeof one.value !== "number") return;
       if (difference === null) {
@@ -154,7 +156,7 @@
     choice.addEventListener("change", () => {
       const view = choice.value;
       const model = models[Number(view.split(" ")[1])];
-      about.replaceChildren(...(told[view] ?? other(model)));
+      about.replaceChildren(...(told[view] ?? other(model ?? "the baseline")));
       tables.forEach((table, place) => {
         const twin = tables.findIndex((one) => one.dataset.model === model && one.dataset.set === table.dataset.set);
         for (const one of cells[place]) {
@@ -163,6 +165,7 @@
             one.cell.className = one.kind;
             one.cell.style.removeProperty("--loss");
           } else if (view === "lost") paint(one, minus(cleans[place], one.value), true);
+          else if (view === "since") paint(one, one.change ? Number(one.change) : null, false);
           else paint(one, twin < 0 ? null : minus(one.value, values[twin].get(one.place)), false);
         }
       });
@@ -173,7 +176,7 @@
 
   // ---- pictures: enlarged in a dialog; arrow keys go on to the next
   const pictures = () => {
-    const images = all(".view img");
+    const images = all(".view img:not(.over)");
     if (!images.length) return;
     let place = 0;
     const large = make("img", { alt: "" });
@@ -187,8 +190,8 @@
       place = next;
       large.src = images[place].src;
       large.alt = images[place].alt;
-      const answers = images[place].closest(".view").querySelector("ul");
-      caption.replaceChildren(make("b", {}, images[place].alt), ...(answers ? [answers.cloneNode(true)] : []));
+      const told = all("ul, details", images[place].closest(".view")).map((one) => one.cloneNode(true));
+      caption.replaceChildren(make("b", {}, images[place].alt), ...told);
       if (!dialog.isConnected) document.body.append(dialog);
       if (!dialog.open) dialog.showModal();
     };
