@@ -55,7 +55,7 @@ def test_chernoffs_limits_solve_their_equation() -> None:
         assert 50 * divergence == pytest.approx(np.full(7, np.log(20)), rel=1e-9)
 
 
-@pytest.mark.parametrize("samples", [1, 2, 30, 2000])
+@pytest.mark.parametrize("samples", [pytest.param(one, marks=[] if one == 30 else pytest.mark.slow) for one in (1, 2, 30, 2000)])
 def test_a_bet_on_a_mean_is_lost_as_seldom_as_agreed(samples: int) -> None:
     generator, wrong = np.random.default_rng(0), np.zeros(2)
     for _ in range(400):

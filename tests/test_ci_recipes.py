@@ -185,6 +185,7 @@ def test_a_model_that_fails_fails_the_step(place: Path, commands: Path) -> None:
     assert list((place / "checkout" / "reports").glob("quickstart-*/report.html"))
 
 
+@pytest.mark.slow
 def test_the_gitlab_job_judges_and_stops_at_the_first_mistake(place: Path, commands: Path) -> None:
     job = read(CI / "gitlab-ci.yml")["robustness"]
     install, judge = job["script"]
@@ -203,7 +204,11 @@ ACTION = {"suite": "quickstart", "model": "", "data": "", "arguments": "", "repo
     [
         ({"arguments": "-k\nclean-accuracy"}, 0),
         ({"arguments": "-k\nfgsm", "model": "digits-standard", "reports": "some where"}, 1),
-        ({"suite": "smoke", "model": "digits-robust\nother=digits-standard\n", "data": "images=digits", "arguments": "-k\nclean-acc"}, 0),
+        pytest.param(
+            {"suite": "smoke", "model": "digits-robust\nother=digits-standard\n", "data": "images=digits", "arguments": "-k\nclean-acc"},
+            0,
+            marks=pytest.mark.slow,
+        ),
         ({"model": "$(touch pasted)"}, 4),
     ],
     ids=["passes", "fails", "several models", "a model that is a command"],
@@ -242,6 +247,7 @@ def judged_in(run: Path) -> set[str]:
     return {verdict["check"] for verdict in json.loads((run / "results.json").read_text())["verdicts"]}
 
 
+@pytest.mark.slow
 def test_the_gate_compares_each_release_with_the_one_before(place: Path, commands: Path) -> None:
     first, told = release(place, commands, "models.py:network")
     assert first == 0, told

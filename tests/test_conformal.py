@@ -65,7 +65,7 @@ def test_a_decimal_error_rate_is_meant_as_it_is_written() -> None:
 
 
 @every_predictor
-@pytest.mark.parametrize(("images", "alpha"), [(34, 0.1), (33, 0.25)])
+@pytest.mark.parametrize(("images", "alpha"), [(34, 0.1), pytest.param(33, 0.25, marks=pytest.mark.slow)])
 def test_coverage_is_exact_in_finite_samples(conformal: str, images: int, alpha: float) -> None:
     """Over calibration images: `ceil((n + 1) (1 - alpha)) / (n + 1)`, however wrong the model; and spread as Beta(n + 1 - l, l) is."""
     runs, judged, fit = 800, 250, catalog.find("conformal", conformal)

@@ -182,7 +182,7 @@ def test_limits_lie_between_minus_and_plus_one(images: int) -> None:
         assert -1 <= low <= (gained - lost) / images <= high <= 1
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "brier_score"])
+@pytest.mark.parametrize("metric", ["accuracy", pytest.param("brier_score", marks=pytest.mark.slow)])
 def test_limits_miss_the_truth_about_as_seldom_as_they_say(metric: str) -> None:
     """Images drawn anew 120 times: the new model gains 5 % and loses 12 %."""
     generator, missed = np.random.default_rng(0), np.zeros(2)

@@ -144,7 +144,18 @@ def squeezed(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith(("report:", "…"))]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(block.language in RUN for block in BLOCKS[page])])
+DAILY = ("README.md", "CONTRIBUTING.md", "docs/tour.md", "docs/exit-codes.md")
+"""Pages whose code is run every time; that of the others takes minutes."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[] if page in DAILY else pytest.mark.slow)
+        for page in PAGES
+        if any(block.language in RUN for block in BLOCKS[page])
+    ],
+)
 def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str, place: Path) -> None:
     if page == "CONTRIBUTING.md" or page.startswith("docs/adding/"):
         copy_of_the_project(place)

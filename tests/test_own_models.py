@@ -57,7 +57,11 @@ def test_a_python_file_on_an_image_folder(shared_data: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "preprocessing", ["preprocessing = { central_fraction = 0.875, resize = 160 }", "preprocessing = { resize = 256, crop = 224 }"]
+    "preprocessing",
+    [
+        "preprocessing = { central_fraction = 0.875, resize = 160 }",
+        pytest.param("preprocessing = { resize = 256, crop = 224 }", marks=pytest.mark.slow),
+    ],
 )
 def test_full_size_photos_in_wordnet_folders(shared_data: Path, tmp_path: Path, preprocessing: str) -> None:
     report = judge(

@@ -58,7 +58,7 @@ def test_a_clear_case_is_decided_early_and_rightly(successes: int, status: str) 
 
 
 @pytest.mark.parametrize("decision", [DECIDED, POPULATION], ids=["test set", "population"])
-@pytest.mark.parametrize("metric", ["accuracy", "brier_score"])
+@pytest.mark.parametrize("metric", ["accuracy", pytest.param("brier_score", marks=pytest.mark.slow)])
 def test_a_gate_at_the_truth_is_seldom_decided_wrongly(metric: str, decision: Decision) -> None:
     """The threshold just misses (or meets) the truth, and every tenth image is a look."""
     wrong, runs = np.zeros(2), 40

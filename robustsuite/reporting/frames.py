@@ -28,6 +28,7 @@ TABLES = (
     "confusions",
     "differences",
     "flips",
+    "baseline_results",
     "examples",
 )
 """The tables of a report, by the names of its fields."""

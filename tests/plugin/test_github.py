@@ -103,6 +103,7 @@ def test_a_full_summary_is_left_as_it_is(pytester: pytest.Pytester, toy: Toy, su
     assert "the job summary is full" in commands(result.stdout.str())[0][2]
 
 
+@pytest.mark.slow
 def test_workers_announce_nothing_and_the_controller_once(pytester: pytest.Pytester, toy: Toy, summary: Path) -> None:
     pytest.importorskip("xdist")
     result = pytester.runpytest(*toy.arguments("-n", "2", "--model", toy.reference("other")))
