@@ -1,6 +1,6 @@
 """What actors of Ray cost beside one process: the same run, here and by one or two actors, and whether the records are the same.
 
-    OMP_NUM_THREADS=1 python benchmarks/ray_overhead.py [--images 120] [--actors 1 2]
+    OMP_NUM_THREADS=1 python benchmarks/ray_overhead.py [--images 600] [--actors 1 2]
 
 Judges the shared ResNet-20 on CIFAR-10 images under the 75 conditions of cifar10-c, a run of about a minute, by one process with one thread
 and by actors with one thread each. Prints seconds from the first batch to the last (Ray is up, models are loaded), and from the
@@ -47,14 +47,14 @@ def run(folder: Path, images: Path, cluster: leasing.Cluster | None) -> tuple[fl
 def main() -> None:
     """Run here and there, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=120)
+    parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--actors", type=int, nargs="+", default=[1, 2])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         images = Path(temporary) / "images"
-        files = sorted((SHARED / "cifar10" / "images").rglob("*.jpg"))
-        for path in files[:: max(len(files) // chosen.images, 1)][: chosen.images]:
+        files = (SHARED / "cifar10" / "images").rglob("*.jpg")
+        for path in sorted(files, key=lambda path: (path.name, path.parent.name))[: chosen.images]:  # as many of each class
             (images / path.parent.name).mkdir(parents=True, exist_ok=True)
             shutil.copy(path, images / path.parent.name)
         here, whole, records = run(Path(temporary) / "here", images, None)

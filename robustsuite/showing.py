@@ -82,6 +82,9 @@ class Showing:
         self.splits = {name: splits(dataset, shares.get(name, 0.0)) for name, dataset in datasets.items()}
         self.size = settings.batch_size or AUTO_BATCH[device.type]
         self.together = self.size * (POOL if pooled else 1)
+        # Made once for all batches: with many images each takes as long as a batch does.
+        self.keys: dict[str, Tensor] = {}
+        self.orders: dict[tuple[str, str], np.ndarray] = {}
 
     def ways(self, name: str) -> Mapping[str, Preprocessing]:
         """How each model, by alias, is shown the images of a data set: some benchmarks define their images as they are stored."""
@@ -112,7 +115,9 @@ class Showing:
     def read(self, name: str, rows: np.ndarray, places: np.ndarray, size: int) -> Iterator[Prepared]:
         """Images in the order given, which are at these places of the random order if there is one."""
         dataset, begin = self.datasets[name], 0
-        keys = image_keys(dataset.ids)
+        if name not in self.keys:
+            self.keys[name] = image_keys(dataset.ids)
+        keys = self.keys[name]
         workers = decoding.workers_for(len(rows), self.settings.workers)
         for batch in decoding.batches(dataset, rows, list(dict.fromkeys(self.ways(name).values())), size, workers):
             labels, own = batch.labels.to(self.device), keys[batch.rows].to(self.device)
@@ -122,8 +127,10 @@ class Showing:
 
     def pairs(self, name: str, conditions: int) -> np.ndarray:
         """Every pair of a judged image and a condition once, in random order: the image's place times `conditions`, plus the other's."""
-        count = len(self.splits[name]["judged"]) * conditions
-        return np.random.default_rng(abs(key_of("pairs", self.settings.seed, name))).permutation(count)
+        if ("pairs", name) not in self.orders:
+            count = len(self.splits[name]["judged"]) * conditions
+            self.orders["pairs", name] = self._random("pairs", name).permutation(count)
+        return self.orders["pairs", name]
 
     def left(
         self, name: str, conditions: Sequence[Condition], wanted: AbstractSet[Condition], place: int
@@ -152,10 +159,13 @@ class Showing:
         return shown if accepted is None else replace(shown, labels=likeliest(logits, shown.labels, accepted))
 
     def _ordered(self, name: str, split: Split) -> np.ndarray:
-        rows = self.splits[name][split]
-        if self.settings.shuffle:
-            rows = np.random.default_rng(abs(key_of("order", self.settings.seed, name))).permutation(rows)
-        return rows
+        if (split, name) not in self.orders:
+            rows = self.splits[name][split]
+            self.orders[split, name] = self._random("order", name).permutation(rows) if self.settings.shuffle else rows
+        return self.orders[split, name]
+
+    def _random(self, what: str, name: str) -> np.random.Generator:
+        return np.random.default_rng(abs(key_of(what, self.settings.seed, name)))
 
 
 def pixels(prepared: Prepared) -> Iterator[tuple[int, bytes]]:
