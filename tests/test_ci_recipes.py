@@ -178,6 +178,7 @@ def test_the_workflow_installs_judges_and_leaves_reports_and_a_summary(place: Pa
     assert list((place / "checkout" / "reports").glob("quickstart-*/report.html"))
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_fails_the_step(place: Path, commands: Path) -> None:
     path = CI / "github-actions.yml"
     judged = run(place, commands, step(path, "Judge")["run"] + " -k fgsm --model digits-standard", read(path)["env"])

@@ -159,7 +159,7 @@ def squeezed(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith(("report:", "…"))]
 
 
-DAILY = ("README.md", "CONTRIBUTING.md", "docs/tour.md", "docs/exit-codes.md")
+DAILY = ("README.md", "docs/tour.md", "docs/exit-codes.md")
 """Pages whose code is run every time; that of the others takes minutes."""
 
 

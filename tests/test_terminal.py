@@ -81,6 +81,7 @@ def test_what_failed_comes_first_in_three_lines() -> None:
     assert all(block.startswith("✗ FAILED  ") for block in blocks)
 
 
+@pytest.mark.slow
 def test_verbose_has_an_ini_twin(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nrs_verbose = true")
     said = pytester.runpytest_subprocess(*Toy(pytester.path).arguments("-k", "clean")).stdout.str()
