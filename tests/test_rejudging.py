@@ -1,5 +1,7 @@
 """A stored run judged by another suite: as if the model had been shown the images again, and an ERROR where the records do not tell."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,12 @@ def test_the_command_says_what_a_run_says_and_exits_as_it_does(toy: Toy, capsys:
     assert told.rstrip().endswith("report.html")
     (folder,) = (toy.folder / "out").iterdir()
     assert {path.name for path in folder.iterdir()} >= {"report.html", "results.json", "summary.md", "run-0.json"}
+
+
+def test_another_threshold_needs_no_torch(toy: Toy) -> None:
+    run = run_of(toy, keep="predictions")
+    program = (
+        f"import sys; from robustsuite.cli import main; main(['judge', {str(run)!r}, '--suite', {second(toy)!r}, "
+        f"'--reports', {str(toy.folder / 'again')!r}]); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
